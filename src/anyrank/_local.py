@@ -1,0 +1,102 @@
+"""A model in this process: loaded once, when first needed, and run on a worker of its own."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from .errors import ArgumentError
+from .scorer import Candidates, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+M = TypeVar("M")
+R = TypeVar("R")
+
+_starting = threading.Lock()
+"""Held while a worker is looked up or started, in any scorer: an instance lock could not be pickled."""
+
+
+class LocalModel(ABC, Generic[M]):
+    """Base of the scorers that run a model here.
+
+    All work of one scorer, loading included, runs on one thread of its own: simultaneous first calls load once, no
+    tokenizer is used from two threads, the event loop is never blocked and Ctrl-C reaches the caller at once.
+    ``close`` lets go of model and thread; a later call loads again. Copies, pickles and forked processes start
+    without a loaded model.
+    """
+
+    _model: M | None = None
+    _worker: ThreadPoolExecutor | None = None
+    _pid: int = 0
+
+    @abstractmethod
+    def _load(self) -> M:
+        """Load the model. Runs on the worker."""
+
+    @abstractmethod
+    def _score(self, model: M, query: str, texts: Candidates) -> Scores:
+        """Score texts, at least one. Runs on the worker."""
+
+    def score(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score on the worker and wait. Raises what loading raises: `ModelError`, `MissingDependencyError`, OSError."""
+        candidates = Candidates(texts)
+        return self._submit(self._run, query, candidates).result() if candidates else Scores(())
+
+    async def ascore(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score on the worker without blocking the event loop."""
+        from asyncio import wrap_future
+
+        candidates = Candidates(texts)
+        return await wrap_future(self._submit(self._run, query, candidates)) if candidates else Scores(())
+
+    def warm_up(self) -> None:
+        """Load the model now."""
+        self._submit(self._ready).result()
+
+    async def awarm_up(self) -> None:
+        """Load the model now, without blocking the event loop."""
+        from asyncio import wrap_future
+
+        await wrap_future(self._submit(self._ready))
+
+    def close(self) -> None:
+        """Let go of the model and its thread."""
+        worker, self._worker, self._model = self._worker, None, None
+        if worker is not None:
+            worker.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, query: str, texts: Candidates) -> Scores:
+        return self._score(self._ready(), query, texts)
+
+    def _ready(self) -> M:
+        if self._model is None:
+            self._model = self._load()
+        return self._model
+
+    def _submit(self, work: Callable[..., R], *arguments: Any) -> Future[R]:
+        with _starting:
+            if self._worker is None or self._pid != os.getpid():  # threads do not survive a fork
+                from concurrent.futures import ThreadPoolExecutor
+
+                self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"anyrank-{type(self).__name__}")
+                self._pid = os.getpid()
+            return self._worker.submit(copy_context().run, work, *arguments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_model", "_worker", "_pid")}
+
+
+def check_remote_code(name: str, model: str, revision: str | None, *, trusted: bool) -> None:
+    """Raise `ArgumentError` when a repository's code is to be run without saying which version of it."""
+    if trusted and revision is None and not os.path.isdir(model):
+        msg = (
+            f"{name} with trust_remote_code=True runs code from the repository {model!r}: pin it with "
+            "revision='<commit hash>', after reading that commit"
+        )
+        raise ArgumentError(msg)

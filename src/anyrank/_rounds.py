@@ -1,0 +1,133 @@
+"""One description, two colours: a generator of rounds, and the two small drivers that run it.
+
+A round is a list of independent errands. The generator yields a round, is sent the outcomes in the same order, and
+returns its result. It does no I/O and knows no event loop; concurrency, cancellation and context variables are
+handled here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
+
+V_co = TypeVar("V_co", covariant=True)
+V = TypeVar("V")
+R = TypeVar("R")
+A = TypeVar("A")
+
+MAX_THREADS = 32
+
+
+class Errand(Protocol[V_co]):
+    """One independent piece of work, in both colours."""
+
+    def do(self) -> V_co:
+        """Do it in this thread."""
+        ...
+
+    async def ado(self) -> V_co:
+        """Do it without blocking the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[V]):
+    """What an errand came to: a value, or the very exception it raised."""
+
+    value: V | None = None
+    error: Exception | None = None
+
+    def unwrap(self) -> V:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return cast("V", self.value)
+
+
+Rounds: TypeAlias = Generator[Sequence[Errand[V]], list[Outcome[V]], R]
+
+
+def run(rounds: Rounds[V, R]) -> R:
+    """Drive a generator of rounds in this thread; a round of several errands gets a thread each."""
+    try:
+        round_ = next(rounds)
+        while True:
+            round_ = rounds.send(_outcomes(round_))
+    except StopIteration as done:
+        return cast("R", done.value)
+    finally:
+        rounds.close()
+
+
+async def arun(rounds: Rounds[V, R]) -> R:
+    """Drive a generator of rounds on the running event loop; cancelling cancels the errands under way."""
+    import asyncio
+
+    try:
+        round_ = next(rounds)
+        while True:
+            round_ = rounds.send(list(await asyncio.gather(*map(_aoutcome, round_))))
+    except StopIteration as done:
+        return cast("R", done.value)
+    finally:
+        rounds.close()
+
+
+def _outcome(errand: Errand[V]) -> Outcome[V]:
+    try:
+        return Outcome(errand.do())
+    except Exception as error:  # noqa: BLE001 - an outcome holds whatever was raised; the generator decides
+        return Outcome(error=error)
+
+
+async def _aoutcome(errand: Errand[V]) -> Outcome[V]:
+    try:
+        return Outcome(await errand.ado())
+    except Exception as error:  # noqa: BLE001 - as above
+        return Outcome(error=error)
+
+
+def _outcomes(round_: Sequence[Errand[V]]) -> list[Outcome[V]]:
+    if len(round_) == 1:
+        return [_outcome(round_[0])]
+    return each(_outcome, round_, limit=None)
+
+
+def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> list[R]:
+    """Call ``function`` on each item, ``limit`` at a time in threads; the first error cancels those not begun."""
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+    work = list(items)
+    if not work:
+        return []
+    pool = ThreadPoolExecutor(min(len(work), limit or MAX_THREADS), thread_name_prefix="anyrank")
+    try:
+        futures = [pool.submit(copy_context().run, function, item) for item in work]
+        failed = [future for future in wait(futures, return_when=FIRST_EXCEPTION).done if future.exception()]
+        pool.shutdown(wait=not failed, cancel_futures=True)
+        return [future.result() for future in (failed or futures)]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def aeach(function: Callable[[A], Awaitable[R]], items: Iterable[A], limit: int | None) -> list[R]:
+    """Await ``function`` on each item, ``limit`` at a time; the first error cancels the rest and is raised."""
+    import asyncio
+
+    gate: Any = asyncio.Semaphore(limit) if limit else None
+
+    async def one(item: A) -> R:
+        if gate is None:
+            return await function(item)
+        async with gate:
+            return await function(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,214 @@
+"""What every framework adapter needs and its users never see.
+
+An adapter turns its host's objects into texts, asks a `HostReranker`, and turns the ranking back into new host objects.
+Everything the adapters would otherwise each do for themselves is here: reading ``scorer=``, handing over a key,
+refusing secrets where they would be written down, delivering the report, closing only what was built, and the two
+fields that are serialised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+from . import _checks
+from ._lifecycle import acall, call
+from ._registry import load, takes
+from .cascade import Cascade
+from .errors import ArgumentError, SpecError
+from .reranker import Reranker, StagedReranker
+from .scorer import ScorerLike, traits
+
+if TYPE_CHECKING:
+    from .ranking import Ranking, Report
+    from .text import TextOf
+
+__all__ = ["ApiKey", "HostReranker", "OnReport", "RerankerLike", "refuse_secrets"]
+
+T = TypeVar("T")
+
+RerankerLike: TypeAlias = ScorerLike | Reranker | Cascade
+"""What an adapter's ``scorer=`` takes."""
+
+ApiKey: TypeAlias = str | Callable[[], str | None]
+"""A key, or a function that gives it when it is first needed."""
+
+OnReport: TypeAlias = Callable[["Report"], object]
+"""Called with the report of every call, after it."""
+
+
+class HostReranker:
+    """A reranker as an adapter holds it.
+
+    ``scorer`` is a spec, with ``scorer_options`` and ``api_key`` for it; or a scorer object, a function, a `Reranker`
+    or a `Cascade`, without them. ``top_n`` and ``score_threshold`` None keep a wrapped reranker's own. Raises
+    `ArgumentError` and its kind at construction; nothing is loaded or opened before the first non-empty call.
+    """
+
+    def __init__(
+        self,
+        scorer: RerankerLike,
+        *,
+        scorer_options: Mapping[str, Any] | None = None,
+        api_key: ApiKey | None = None,
+        top_n: int | None = None,
+        score_threshold: float | None = None,
+        on_report: OnReport | None = None,
+    ) -> None:
+        """Build what the spec names, or wrap the object."""
+        self.scorer = scorer
+        self.scorer_options = dict(scorer_options or {})
+        self.on_report = on_report
+        self._top_n = _checks.top_n(top_n)
+        self._threshold = _checks.threshold(score_threshold, "score_threshold")
+        built = _build(scorer, self.scorer_options, api_key)
+        self._built = None if built is scorer else built
+        self.reranker: Reranker | Cascade
+        if isinstance(built, StagedReranker):
+            self.reranker = built  # type: ignore[assignment]  # the two subclasses there are
+            self.reranker.refuse_threshold(self._threshold)
+        else:
+            self.reranker = Reranker(built, min_score=self._threshold)
+
+    @property
+    def model_name(self) -> str:
+        """The model's name where the scorer says one, else the scorer's: what traces show."""
+        last = traits(self.reranker.scorer)
+        return last.model or last.name
+
+    @property
+    def top_n(self) -> int | None:
+        """How many documents come back at most: the adapter's own number, else the wrapped reranker's."""
+        return self._top_n or self.reranker.top_n
+
+    def rerank(
+        self,
+        query: str,
+        documents: Iterable[T],
+        *,
+        text: TextOf[T] = None,
+        first_stage: Iterable[float | None] | None = None,
+        top_n: int | None = None,
+    ) -> Ranking[T]:
+        """Rerank as `Reranker.rerank` does, then deliver the report."""
+        options = self._options(text, first_stage, top_n)
+        return self._delivered(self.reranker.rerank(query, documents, **options))
+
+    async def arerank(
+        self,
+        query: str,
+        documents: Iterable[T],
+        *,
+        text: TextOf[T] = None,
+        first_stage: Iterable[float | None] | None = None,
+        top_n: int | None = None,
+    ) -> Ranking[T]:
+        """Rerank as `Reranker.arerank` does, then deliver the report."""
+        options = self._options(text, first_stage, top_n)
+        return self._delivered(await self.reranker.arerank(query, documents, **options))
+
+    def warm_up(self) -> None:
+        """Load models and open clients now."""
+        self.reranker.warm_up()
+
+    async def awarm_up(self) -> None:
+        """Load models and open clients now, without blocking the event loop."""
+        await self.reranker.awarm_up()
+
+    def close(self) -> None:
+        """Close what was built from a spec, never an object that was given."""
+        call(self._built, "close")
+
+    async def aclose(self) -> None:
+        """Close as `close` does, on the running event loop."""
+        await acall(self._built, "aclose", "close")
+
+    def written(self) -> dict[str, Any]:
+        """Return ``scorer`` and ``scorer_options`` as plain JSON values.
+
+        Raises `SpecError`, naming the object, when ``scorer`` is a live object or an option cannot be written.
+        """
+        from json import dumps
+
+        if not isinstance(self.scorer, (str, Mapping)):
+            msg = (
+                f"scorer={self.scorer!r:.80} is a live object and cannot be written down: give a spec such as "
+                "'lexical' (anyrank.spec_of says an object's, where it has one)"
+            )
+            raise SpecError(msg)
+        spec = self.scorer if isinstance(self.scorer, str) else dict(self.scorer)
+        fields = {"scorer": spec, "scorer_options": self.scorer_options or None}
+        try:
+            dumps(fields, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            msg = f"scorer_options of {spec!r:.80} cannot be written down as JSON: {error}"
+            raise SpecError(msg) from error
+        return fields
+
+    def _options(self, text: Any, first_stage: Any, top_n: int | None) -> dict[str, Any]:
+        return {
+            "text": text,
+            "first_stage": first_stage,
+            "top_n": _checks.top_n(top_n) or self._top_n,
+            "min_score": self._threshold,
+        }
+
+    def _delivered(self, ranking: Ranking[T]) -> Ranking[T]:
+        report = ranking.report
+        if report.degraded:
+            _warn(report)
+        if self.on_report is not None:
+            self.on_report(report)
+        return ranking
+
+
+def refuse_secrets(value: object, where: str = "scorer_options") -> None:
+    """Raise `SpecError` where a spec or its options name a secret, or hold a URL with user info or a key in it.
+
+    They are written down with pipelines and shown in traces; keys come by ``api_key=`` or the environment.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if _SECRET_NAME.search(str(name)):
+                msg = f"{where}: {name!r} names a secret, and this is written down; pass api_key= or set the environment"
+                raise SpecError(msg)
+            refuse_secrets(inner, f"{where}[{name!r}]")
+    elif isinstance(value, str):
+        if _SECRET_URL.search(value):
+            msg = f"{where}: a URL with user info or a key in it is written down; pass api_key= or set the environment"
+            raise SpecError(msg)
+    elif isinstance(value, Iterable):
+        for inner in value:
+            refuse_secrets(inner, where)
+
+
+_SECRET_NAME: Final = re.compile(
+    r"(^|[_-])(api[_-]?key|token|password|passwd|secret|credentials?|authorization|(private|access|subscription)[_-]key)$",
+    re.IGNORECASE,
+)
+_SECRET_URL: Final = re.compile(r"://[^/\s?#]*@|[?&](api[_-]?key|key|token|password|secret|sig)=", re.IGNORECASE)
+
+
+def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None) -> Any:
+    if not isinstance(scorer, (str, Mapping)):
+        for name, given in (("scorer_options", bool(options)), ("api_key", api_key is not None)):
+            if given:
+                msg = f"{name}= goes with a spec such as 'jina'; scorer={scorer!r:.80} is an object: configure it itself"
+                raise ArgumentError(msg)
+        return scorer
+    refuse_secrets(scorer, "scorer")
+    refuse_secrets(options)
+    if api_key is None:
+        return load(scorer, **options)
+    if not takes(scorer, "api_key"):
+        msg = f"scorer {scorer!r:.80} takes no api_key: leave it out"
+        raise SpecError(msg)
+    return load(scorer, **options, api_key=api_key)
+
+
+def _warn(report: Report) -> None:
+    from logging import getLogger
+
+    causes = "; ".join(f"{type(error).__name__}: {error!s:.200}" for error in report.errors)
+    getLogger("anyrank").warning("reranking is degraded, %s stands in: %s", report.scorer, causes or "no cause given")

@@ -1,0 +1,280 @@
+"""Several rankings to one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+from . import _checks
+from ._fusion_methods import METHODS, Column
+from .errors import FusionError
+from .normalize import NORMALIZERS
+from .ranking import Hit, Ranking, Report
+
+__all__ = ["METHODS", "Fuser", "fuse"]
+
+T = TypeVar("T")
+
+Rankings: TypeAlias = Mapping[str, Ranking[T] | Iterable[T]] | Iterable[Ranking[T] | Iterable[T]]
+Weights: TypeAlias = Mapping[str, float] | Sequence[float] | None
+Key: TypeAlias = Callable[[T], Hashable]
+
+ID_FIELDS: Final = ("id", "_id")
+
+
+def fuse(
+    rankings: Rankings[T],
+    method: str = "rrf",
+    *,
+    weights: Weights = None,
+    key: Key[T] | None = None,
+    normalize: str | None = None,
+    top_n: int | None = None,
+    **parameters: float,
+) -> Ranking[T]:
+    """Return one ranking of the documents of several rankings, best first.
+
+    ``rankings`` are `Ranking` objects or plain sequences in order, named (``{"bm25": …, "dense": …}``) or not.
+    ``method`` is one of `METHODS`. ``weights`` go by name where the rankings are named, else by place; they are used
+    as given, 1 each by default. ``key`` says when two documents are the same: by default a hashable document itself,
+    or a mapping's ``id`` or ``_id``. ``normalize`` is one of `anyrank.normalize.NORMALIZERS`; None reads scores as
+    they are, except that ``weighted_sum`` then uses ``min_max``. ``parameters`` are the method's own (``k=60``).
+
+    Sources are taken in the order of the weights, else of the rankings: the first copy of a document survives, ties
+    keep first-seen order, and ``Hit.index`` counts the distinct documents in that order. Duplicates inside a list
+    are dropped first, later items move up. A weight without a list counts as an empty list.
+
+    Raises `FusionError` for an unknown method, source or parameter, for weights that are empty, negative, not finite
+    or all zero, for documents that cannot be told apart, and when a method that reads scores meets a list whose
+    scores are missing or rise.
+    """
+    fuser = Fuser(method, weights=weights, normalize=normalize, parameters=parameters)
+    return fuser.fuse(rankings, key=key, top_n=top_n)
+
+
+@dataclass(frozen=True)
+class Fuser:
+    """A fusion method with its settings, checked once: what `fuse`, `anyrank.Ensemble` and the adapters run.
+
+    ``parameters`` are the method's own and may also hold ``normalize``. Raises `FusionError` at construction.
+    """
+
+    method: str = "rrf"
+    weights: Weights = field(default=None, kw_only=True)
+    normalize: str | None = field(default=None, kw_only=True)
+    parameters: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check every setting."""
+        if self.method not in METHODS:
+            msg = f"no fusion method named {self.method!r}; {_checks.suggest(self.method, METHODS)}"
+            raise FusionError(msg)
+        parameters = dict(self.parameters or {})
+        normalize = parameters.pop("normalize", None) or self.normalize
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "normalize", normalize)
+        METHODS[self.method].checked(self.method, parameters)
+        self._check_normalize(normalize)
+        _check_weights(self.weights)
+
+    @property
+    def score_kind(self) -> str:
+        """The kind of the fused scores: a rank kind wherever only ranks were read."""
+        return "rank" if self.normalize == "rank" else METHODS[self.method].score_kind
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether every list must have scores that do not rise."""
+        return METHODS[self.method].reads_scores and self.normalize != "rank"
+
+    def expect(self, sources: Iterable[str]) -> None:
+        """Raise `FusionError` unless the weights, if any, are for exactly these named sources."""
+        names = list(sources)
+        if self.weights is None:
+            return
+        if not isinstance(self.weights, Mapping):
+            msg = f"these sources have names ({', '.join(names)}): give the weights by name"
+            raise FusionError(msg)
+        _refuse_unweighted(names, self.weights)
+        for name in self.weights:
+            if name not in names:
+                msg = f"there is a weight for {name!r}, which is no source; {_checks.suggest(name, names)}"
+                raise FusionError(msg)
+
+    def weight(self, name: str) -> float:
+        """Return the weight of a named source; 1 where no weights were given."""
+        return float(self.weights[name]) if isinstance(self.weights, Mapping) else 1.0
+
+    def totals(self, columns: Iterable[Column], size: int) -> list[float]:
+        """Return each of ``size`` candidates' fused score. Scores in the columns are raw; they are normalised here."""
+        voting = [self._normalized(column) for column in columns if column.weight > 0]
+        totals = METHODS[self.method].totals(voting, size, **self.parameters)
+        voted = set().union(*(column.ids for column in voting))
+        if len(voted) < size:
+            lowest = min((totals[candidate] for candidate in voted), default=1.0)
+            silent = 0.0 if lowest > 0 else lowest - 1
+            totals = [total if candidate in voted else silent for candidate, total in enumerate(totals)]
+        return totals
+
+    def fuse(self, rankings: Rankings[T], *, key: Key[T] | None = None, top_n: int | None = None) -> Ranking[T]:
+        """Fuse as `anyrank.fuse` does."""
+        limit = _checks.top_n(top_n)
+        pool: _Pool[T] = _Pool(key or default_key)
+        sources = self._sources(rankings)
+        columns = [pool.column(source, needs_scores=self.reads_scores) for source in sources]
+        totals = self.totals(columns, len(pool.documents))
+        order = sorted(range(len(totals)), key=totals.__getitem__, reverse=True)[:limit]
+        report = Report(scorer=self.method, score_kind=self.score_kind).including(
+            {source.name: source.ranking.report for source in sources if source.ranking.report.scorer}
+        )
+        return Ranking(tuple(Hit(pool.documents[i], i, totals[i]) for i in order), report)
+
+    def _check_normalize(self, name: str | None) -> None:
+        method = METHODS[self.method]
+        if name is None:
+            return
+        if name not in NORMALIZERS:
+            msg = f"no normaliser named {name!r}; {_checks.suggest(name, NORMALIZERS)}"
+            raise FusionError(msg)
+        if not method.reads_scores or method.fixed:
+            why = f"always uses {method.normalize!r}" if method.fixed else "reads ranks, not scores"
+            msg = f"fusion method {self.method!r} {why}: leave normalize out"
+            raise FusionError(msg)
+
+    def _normalized(self, column: Column) -> Column:
+        method = METHODS[self.method]
+        name = self.normalize or method.normalize
+        if name is None or not method.reads_scores:
+            return column
+        scores = column.scores or [0.0] * len(column.ids)  # only 'rank' meets a column without scores
+        return Column(column.weight, column.ids, NORMALIZERS[name](scores))
+
+    def _sources(self, rankings: Rankings[T]) -> list[_Source[T]]:
+        if isinstance(rankings, (str, Ranking)) or not isinstance(rankings, Iterable):
+            msg = f"fuse takes several rankings, a list or a dict of them; got one {type(rankings).__name__}"
+            raise FusionError(msg)
+        if isinstance(rankings, Mapping):
+            return self._named(rankings)
+        lists = list(rankings)
+        if isinstance(self.weights, Mapping):
+            msg = f"the weights are by name ({', '.join(self.weights)}): name the rankings too, as a dict"
+            raise FusionError(msg)
+        weights = [1.0] * len(lists) if self.weights is None else list(self.weights)
+        if len(weights) != len(lists):
+            msg = f"{len(weights)} weights for {len(lists)} rankings: give one a ranking"
+            raise FusionError(msg)
+        return [_Source(str(i), _ranking(str(i), one), weights[i]) for i, one in enumerate(lists)]
+
+    def _named(self, rankings: Mapping[str, Any]) -> list[_Source[T]]:
+        if self.weights is not None and not isinstance(self.weights, Mapping):
+            msg = f"the rankings are named ({', '.join(rankings)}): give the weights by name too, as a dict"
+            raise FusionError(msg)
+        if self.weights is not None:
+            _refuse_unweighted(rankings, self.weights)
+        names = rankings if self.weights is None else self.weights
+        return [_Source(name, _ranking(name, rankings.get(name, ())), self.weight(name)) for name in names]
+
+
+def default_key(document: Any) -> Hashable:
+    """Return what identifies a document: a mapping's ``id`` or ``_id``, else the (hashable) document itself."""
+    if isinstance(document, Mapping):
+        for name in ID_FIELDS:
+            if document.get(name) is not None:
+                return document[name]  # type: ignore[no-any-return]
+        msg = f"cannot tell documents apart: no 'id' or '_id' in {document!r:.80}; pass key=, such as key=lambda d: …"
+        raise FusionError(msg)
+    return document  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source(Generic[T]):
+    name: str
+    ranking: Ranking[T]
+    weight: float
+
+
+class _Pool(Generic[T]):
+    """The distinct documents of all sources, in first-seen order."""
+
+    def __init__(self, key: Key[T]) -> None:
+        self.key = key
+        self.documents: list[T] = []
+        self._ids: dict[Hashable, int] = {}
+
+    def column(self, source: _Source[T], *, needs_scores: bool) -> Column:
+        """Take in a source's documents, each once, and return its column."""
+        if needs_scores:
+            _check_scores(source.name, source.ranking.scores)
+        kept: dict[int, float | None] = {}
+        for hit in source.ranking:
+            kept.setdefault(self._id(hit.document), hit.score)
+        return Column(source.weight, list(kept), [s for s in kept.values() if s is not None] if needs_scores else [])
+
+    def _id(self, document: T) -> int:
+        key = self.key(document)
+        if key is None:
+            msg = f"key= gave None for {document!r:.80}: it must tell documents apart"
+            raise FusionError(msg)
+        try:
+            number = self._ids.setdefault(key, len(self.documents))
+        except TypeError:
+            msg = f"cannot tell documents apart: {type(document).__name__} is not hashable; pass key=, such as key=lambda d: d.id"
+            raise FusionError(msg) from None
+        if number == len(self.documents):
+            self.documents.append(document)
+        return number
+
+
+def _ranking(name: str, given: Any) -> Ranking[Any]:
+    if isinstance(given, Ranking):
+        return given
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        msg = f"source {name!r} must be a Ranking or a list of documents in order; got a {type(given).__name__}"
+        raise FusionError(msg)
+    return Ranking.of(given)
+
+
+def _check_scores(name: str, scores: Sequence[float | None]) -> None:
+    above = math.inf
+    for place, score in enumerate(scores):
+        if score is None or not math.isfinite(score):
+            msg = (
+                f"source {name!r} has no finite score at place {place} ({score}), and this method reads scores: give "
+                "them with Ranking.of(documents, scores), or use a rank method such as 'rrf'"
+            )
+            raise FusionError(msg)
+        if score > above:
+            msg = (
+                f"the scores of source {name!r} rise at place {place} ({above} to {score}): higher must mean better; "
+                "turn distances round before, or use a rank method such as 'rrf'"
+            )
+            raise FusionError(msg)
+        above = score
+
+
+def _check_weights(weights: Weights) -> None:
+    if weights is None:
+        return
+    if isinstance(weights, (str, bytes)) or not isinstance(weights, (Mapping, Sequence)):
+        msg = f"weights must be a dict by source name or a list; got a {type(weights).__name__}"
+        raise FusionError(msg)
+    values: Mapping[Any, float] = weights if isinstance(weights, Mapping) else dict(enumerate(weights))
+    if not values:
+        msg = "weights are empty: give one a source, or None for equal ones"
+        raise FusionError(msg)
+    for source, weight in values.items():
+        if not _checks.is_number(weight) or not math.isfinite(weight) or weight < 0:
+            msg = f"the weight of source {source!r} must be a finite number of at least 0; got {weight!r}"
+            raise FusionError(msg)
+    if not any(values.values()):
+        msg = "all weights are zero: at least one source must have a say"
+        raise FusionError(msg)
+
+
+def _refuse_unweighted(names: Iterable[str], weights: Mapping[str, float]) -> None:
+    for name in names:
+        if name not in weights:
+            msg = f"there is no weight for source {name!r}; {_checks.suggest(name, weights)}"
+            raise FusionError(msg)

@@ -1,0 +1,142 @@
+"""What comes out: a `Ranking` of `Hit` objects and the `Report` of how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, SupportsIndex, TypeVar, overload
+
+from .errors import ArgumentError
+
+__all__ = ["Hit", "Ranking", "Report"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Generic[T]):
+    """One document of a ranking.
+
+    ``index`` is its place in the input, counted from 0. ``score`` is higher for better; it is None only in a
+    ranking made by `Ranking.of` without scores.
+    """
+
+    document: T
+    index: int
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened while a ranking was made.
+
+    ``usage`` is in the provider's own unit (``{"search_units": 1}``). ``seconds`` is wall time. ``truncated`` maps
+    the place of a text in the input to the number of tokens that were cut from it. ``blank`` counts texts that were
+    given a floor score unseen, ``repaired`` the answers that had to be mended. ``degraded`` says that a scorer
+    failed and another one, or the given order, stands in; ``errors`` holds what was raised. ``members`` are the
+    reports of a composition's parts, by name.
+    """
+
+    scorer: str | None = None
+    model: str | None = None
+    score_kind: str | None = None
+    usage: Mapping[str, float] = field(default_factory=dict)
+    requests: int = 0
+    seconds: float = 0.0
+    truncated: Mapping[int, int] = field(default_factory=dict)
+    blank: int = 0
+    repaired: int = 0
+    degraded: bool = False
+    errors: tuple[Exception, ...] = ()
+    members: Mapping[str, Report] = field(default_factory=dict)
+
+    def including(self, members: Mapping[str, Report]) -> Report:
+        """Return this report with its members', their sums added to its own."""
+        if not members:
+            return self
+        parts = (self, *members.values())
+        return replace(
+            self,
+            usage=_added(part.usage for part in parts),
+            requests=sum(part.requests for part in parts),
+            truncated=_largest(part.truncated for part in parts),
+            blank=sum(part.blank for part in parts),
+            repaired=sum(part.repaired for part in parts),
+            degraded=any(part.degraded for part in parts),
+            errors=tuple(error for part in parts for error in part.errors),
+            members={**self.members, **members},
+        )
+
+
+def _added(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for usage in usages:
+        for unit, amount in usage.items():
+            total[unit] = total.get(unit, 0) + amount
+    return total
+
+
+def _largest(cuts: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    most: dict[int, int] = {}
+    for cut in cuts:
+        for index, tokens in cut.items():
+            most[index] = max(most.get(index, 0), tokens)
+    return most
+
+
+@dataclass(frozen=True, repr=False)
+class Ranking(Sequence[Hit[T]]):
+    """An immutable sequence of hits, best first, with the report of how it was made.
+
+    Slicing gives a `Ranking`. Two rankings are equal when their hits are.
+    """
+
+    hits: tuple[Hit[T], ...] = ()
+    report: Report = field(default_factory=Report, compare=False)
+
+    @classmethod
+    def of(cls, documents: Iterable[T], scores: Iterable[float] | None = None) -> Ranking[T]:
+        """Take a retriever's list as it is: its order is authoritative, the scores (higher is better) optional.
+
+        Raises `ArgumentError` unless there are as many scores as documents.
+        """
+        items = list(documents)
+        values = [None] * len(items) if scores is None else [float(score) for score in scores]
+        if len(values) != len(items):
+            msg = f"{len(values)} scores for {len(items)} documents: give one score a document, or none at all"
+            raise ArgumentError(msg)
+        return cls(tuple(map(Hit, items, range(len(items)), values)))
+
+    @property
+    def documents(self) -> list[T]:
+        """The documents, best first."""
+        return [hit.document for hit in self.hits]
+
+    @property
+    def scores(self) -> list[float | None]:
+        """The scores, best first."""
+        return [hit.score for hit in self.hits]
+
+    @property
+    def indices(self) -> list[int]:
+        """Each document's place in the input, best first."""
+        return [hit.index for hit in self.hits]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit[T]]:
+        return iter(self.hits)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Hit[T]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Ranking[T]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Hit[T] | Ranking[T]:
+        if isinstance(index, slice):
+            return Ranking(self.hits[index], self.report)
+        return self.hits[index]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self.hits[:3])) + (", …" if len(self.hits) > 3 else "")
+        return f"Ranking([{shown}], hits={len(self.hits)}, scorer={self.report.scorer!r})"

@@ -1,0 +1,247 @@
+"""Candidates in, `Ranking` out: the one place that sorts, cuts and re-attaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
+
+from . import _checks
+from ._lifecycle import Held, Lifecycle
+from ._question import AnyScorer, Question
+from ._rounds import Rounds, aeach, arun, each, run
+from .errors import ArgumentError
+from .ranking import Hit, Ranking, Report
+from .scorer import RANK_KINDS, Candidates, ScorerLike, Scores, traits
+from .text import TextOf, texts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Reranker"]
+
+T = TypeVar("T")
+
+Then: TypeAlias = Callable[[Ranking[Any]], Ranking[Any]]
+"""A step after the order and before the cut, such as one that drops near-duplicates: ranking in, ranking out."""
+
+FirstScores: TypeAlias = Iterable[float | None] | None
+
+
+class Options(TypedDict, total=False):
+    """The keywords of one call.
+
+    ``text`` says how to read a document: a function, a field's name or several names; by default a str itself, else
+    its ``text``, ``page_content`` or ``content``. ``first_stage`` are the retriever's own scores, one a document,
+    higher for better. ``top_n`` and ``min_score`` override the constructor's; None keeps those.
+    """
+
+    text: TextOf[Any]
+    first_stage: FirstScores
+    top_n: int | None
+    min_score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A scorer and how many documents it passes on (None: all)."""
+
+    scorer: AnyScorer
+    keep: int | None
+
+
+class StagedReranker(Lifecycle):
+    """What `Reranker` and `anyrank.Cascade` share: the whole public surface, over one stage or several."""
+
+    _stages: tuple[Stage, ...]
+    _min_score: float | None
+    _then: tuple[Then, ...]
+
+    def _set_up(
+        self, stages: Iterable[tuple[ScorerLike, int | None]], min_score: float | None, then: Iterable[Then]
+    ) -> None:
+        given = list(stages)
+        self._held = Held(scorer for scorer, _ in given)
+        keeps = [_checks.top_n(keep) for _, keep in given]
+        self._stages = tuple(map(Stage, self._held.scorers, keeps))
+        self._then = tuple(then)
+        self._min_score = _checks.threshold(min_score)
+        self.refuse_threshold(self._min_score)
+
+    @property
+    def scorer(self) -> AnyScorer:
+        """The scorer whose scores the ranking shows (a cascade's last), built if a spec was given."""
+        return self._stages[-1].scorer
+
+    @property
+    def top_n(self) -> int | None:
+        """How many hits a ranking has at most; None for all."""
+        return self._stages[-1].keep
+
+    @property
+    def min_score(self) -> float | None:
+        """The lowest score a hit may have, inclusive; None for no threshold."""
+        return self._min_score
+
+    @overload
+    def rerank(  # type: ignore[overload-overlap]  # a Ranking[T] stands for its documents, not for its hits
+        self, query: str, documents: Ranking[T], **options: Unpack[Options]
+    ) -> Ranking[T]: ...
+    @overload
+    def rerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]: ...
+    def rerank(self, query: str, documents: Iterable[Any], **options: Any) -> Ranking[Any]:
+        """Return the documents as a `Ranking`, most relevant to the query first.
+
+        ``documents`` may be anything: strings, mappings, objects, or a `Ranking` (whose scores then are the first
+        stage's). They are neither copied nor changed. The keywords are those of `Options`.
+
+        Equal scores keep the order of the input. No documents give an empty ranking, and nothing is loaded or sent.
+        Raises `ArgumentError` or `TextError` for bad input, `ScoresError` for a bad answer, and whatever the scorer
+        raises.
+        """
+        return run(self._rounds(query, documents, **options))
+
+    @overload
+    async def arerank(  # type: ignore[overload-overlap]  # as above
+        self, query: str, documents: Ranking[T], **options: Unpack[Options]
+    ) -> Ranking[T]: ...
+    @overload
+    async def arerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]: ...
+    async def arerank(self, query: str, documents: Iterable[Any], **options: Any) -> Ranking[Any]:
+        """Rerank as `rerank` does, without ever blocking the event loop."""
+        return await arun(self._rounds(query, documents, **options))
+
+    def rerank_many(
+        self, pairs: Iterable[tuple[str, Iterable[T]]], *, max_concurrency: int | None = None, **options: Unpack[Options]
+    ) -> list[Ranking[T]]:
+        """Rerank several ``(query, documents)`` pairs, at most ``max_concurrency`` at a time.
+
+        The rankings come in the order of the pairs; the first error cancels the rest and is raised. ``options`` are
+        `rerank`'s and hold for all pairs.
+        """
+        return each(lambda pair: self.rerank(*pair, **options), pairs, _checks.top_n(max_concurrency, "max_concurrency"))
+
+    async def arerank_many(
+        self, pairs: Iterable[tuple[str, Iterable[T]]], *, max_concurrency: int | None = None, **options: Unpack[Options]
+    ) -> list[Ranking[T]]:
+        """Rerank several pairs as `rerank_many` does, without blocking the event loop."""
+        limit = _checks.top_n(max_concurrency, "max_concurrency")
+        return await aeach(lambda pair: self.arerank(*pair, **options), pairs, limit)
+
+    def _rounds(
+        self,
+        query: str,
+        documents: Iterable[Any],
+        *,
+        text: TextOf[Any] = None,
+        first_stage: FirstScores = None,
+        top_n: int | None = None,
+        min_score: float | None = None,
+    ) -> Rounds[Scores, Ranking[Any]]:
+        started = perf_counter()
+        query = _checks.query(query)
+        limit = _checks.top_n(top_n) or self.top_n
+        floor = self._min_score if min_score is None else _checks.threshold(min_score)
+        items, texts = _candidates(documents, text, first_stage)
+        places: Sequence[int] = range(len(items))
+        reports: list[Report] = []
+        for number, stage in enumerate(self._stages, start=1):
+            [outcome] = yield [Question(stage.scorer, query, texts)]
+            scores = outcome.unwrap()
+            reports.append(_at(scores.report, places))
+            order = scores.ranked()
+            last = number == len(self._stages)
+            kept = order if last else order[: stage.keep]
+            places, values = [places[i] for i in order], [scores[i] for i in order]
+            if not last:
+                places, values = places[: stage.keep], values[: stage.keep]
+                texts = Candidates((texts[i] for i in kept), values)
+        hits = tuple(Hit(items[place], place, value) for place, value in zip(places, values, strict=True))
+        report = replace(self._report(reports), seconds=perf_counter() - started)
+        return self._cut(Ranking(hits, report), floor, limit)
+
+    def _report(self, reports: Sequence[Report]) -> Report:
+        return reports[0]
+
+    def _cut(self, ranking: Ranking[T], floor: float | None, limit: int | None) -> Ranking[T]:
+        """Apply threshold, further steps and cut, in this order."""
+        if floor is not None and ranking and not ranking.report.degraded:
+            self.refuse_threshold(floor, ranking.report.score_kind)
+            passed = tuple(hit for hit in ranking if hit.score is not None and hit.score >= floor)
+            ranking = Ranking(passed, ranking.report)
+        for step in self._then:
+            ranking = _stepped(step, ranking)
+        return ranking[:limit]
+
+    def refuse_threshold(self, min_score: float | None, kind: str | None = None) -> None:
+        """Raise `ArgumentError` for a threshold on scores that only say a place.
+
+        ``kind`` is what an answer said; without it, what the last stage's scorer declares counts.
+        """
+        last = traits(self.scorer)
+        if min_score is not None and (kind or last.score_kind) in RANK_KINDS:
+            msg = (
+                f"a score threshold means nothing here: scorer {last.name!r} gives scores of kind "
+                f"{kind or last.score_kind!r}, which only say a place in this list; use top_n instead"
+            )
+            raise ArgumentError(msg)
+
+
+@final
+class Reranker(StagedReranker):
+    """A scorer plus what to keep: the one thing most users need.
+
+    ``scorer`` is a spec such as ``"lexical"`` or ``"cross_encoder:BAAI/bge-reranker-v2-m3"``, a function
+    ``(query, texts) -> floats``, or an object with ``score`` or ``ascore``. ``top_n`` keeps that many hits (None:
+    all), ``min_score`` those that score at least that much (inclusive; an error for kinds where it means nothing),
+    ``then`` are steps from ranking to ranking after the order and before the cut. Not to be subclassed: another
+    behaviour is another scorer.
+    """
+
+    def __init__(
+        self,
+        scorer: ScorerLike,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        then: Iterable[Then] = (),
+    ) -> None:
+        """Build the scorer if it is a spec; raises `SpecError` for a bad one, `ArgumentError` for bad numbers."""
+        self._set_up([(scorer, top_n)], min_score, then)
+
+    def __repr__(self) -> str:
+        return f"Reranker({self.scorer!r}, top_n={self.top_n}, min_score={self.min_score})"
+
+
+def _candidates(
+    documents: Iterable[T] | Ranking[T], text: TextOf[T], first_stage: FirstScores
+) -> tuple[Sequence[T], Candidates]:
+    if isinstance(documents, (str, bytes, Mapping)) or not isinstance(documents, Iterable):
+        msg = f"documents must be a list (or another iterable) of documents; got one {type(documents).__name__}"
+        raise ArgumentError(msg)
+    items: Sequence[T]
+    if isinstance(documents, Ranking):
+        items, scores = documents.documents, documents.scores
+        first_stage = scores if first_stage is None else first_stage
+    else:
+        items = list(documents)
+    return items, Candidates(texts_of(items, text), first_stage)
+
+
+def _at(report: Report, places: Sequence[int]) -> Report:
+    """Return the report with the places of this stage's texts turned into places of the input."""
+    if not report.truncated:
+        return report
+    return replace(report, truncated={places[i]: tokens for i, tokens in report.truncated.items()})
+
+
+def _stepped(step: Then, ranking: Ranking[T]) -> Ranking[T]:
+    result = step(ranking)
+    before = {hit.index for hit in ranking}
+    after: Iterator[int] = (hit.index for hit in result) if isinstance(result, Ranking) else iter([-1])
+    seen = list(after)
+    if len(seen) != len(set(seen)) or not before.issuperset(seen):
+        msg = f"the step {step!r:.80} in then= must return a Ranking of hits it was given, each at most once"
+        raise ArgumentError(msg)
+    return result

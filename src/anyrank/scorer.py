@@ -1,0 +1,197 @@
+"""The one contract a backend meets: texts in, one float a text out, in input order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
+
+from .errors import ArgumentError
+from .ranking import Report
+
+__all__ = [
+    "RANK_KINDS",
+    "AsyncScorer",
+    "Candidates",
+    "FunctionScorer",
+    "Image",
+    "Scope",
+    "Scorer",
+    "ScorerLike",
+    "Scores",
+    "Traits",
+    "resolve",
+    "traits",
+    "widest",
+]
+
+Scope: TypeAlias = Literal["text", "list", "order"]
+
+SCOPES: Final[tuple[Scope, ...]] = ("text", "list", "order")
+"""What a score may depend on, narrowest first: its own text, the other texts too, their order as well."""
+
+RANK_KINDS: Final = frozenset({"rank", "reciprocal_rank", "win_rate"})
+"""Score kinds that only say a place in this very list: a fixed threshold on them means nothing."""
+
+
+class Image(str):
+    """A picture as a document: a URL or a data URI, for scorers whose modalities include ``"image"``."""
+
+    __slots__ = ()
+
+
+class Candidates(tuple[str, ...]):
+    """The texts a scorer is handed: a tuple of str that may carry the retriever's own scores.
+
+    ``first_stage`` is one float a text, higher for better, or None where the host has no scores; single scores may
+    be None too. A scorer that only wants texts never notices.
+    """
+
+    first_stage: tuple[float | None, ...] | None
+
+    def __new__(cls, texts: Iterable[str], first_stage: Iterable[float | None] | None = None) -> Candidates:
+        """Take the texts and, one a text, the first stage's scores. Raises `ArgumentError` on another count."""
+        self = super().__new__(cls, texts)
+        self.first_stage = None if first_stage is None else tuple(first_stage)
+        if self.first_stage is not None and len(self.first_stage) != len(self):
+            msg = f"{len(self.first_stage)} first-stage scores for {len(self)} texts"
+            raise ArgumentError(msg)
+        return self
+
+    def select(self, indices: Sequence[int]) -> Candidates:
+        """Return the texts at these places, in this order, with their first-stage scores."""
+        first = self.first_stage
+        return Candidates((self[i] for i in indices), None if first is None else (first[i] for i in indices))
+
+
+class Scores(tuple[float, ...]):
+    """What a scorer may return instead of bare floats: the floats plus what it knows.
+
+    ``order``, where given, holds finer floats that decide the order where the shown values tie or saturate (logits
+    behind a sigmoid). ``report`` says usage, truncation and repair; the name, kind and time are filled in for it.
+    """
+
+    order: tuple[float, ...] | None
+    report: Report
+
+    def __new__(
+        cls, values: Iterable[float], *, order: Iterable[float] | None = None, report: Report | None = None
+    ) -> Scores:
+        """Take one value a text, in input order."""
+        self = super().__new__(cls, values)
+        self.order = None if order is None else tuple(order)
+        self.report = report or Report()
+        return self
+
+    def ranked(self) -> list[int]:
+        """Return the places of the texts, best first: by ``order``, then by value; ties in input order."""
+        keys: Sequence[Any] = self if self.order is None else list(zip(self.order, self, strict=True))
+        return sorted(range(len(self)), key=keys.__getitem__, reverse=True)
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Anything with ``score``. A plain function of the same shape works too.
+
+    A scorer may declare more, each with a default: ``name`` (its function's or class's), ``model``,
+    ``score_kind`` (``"logit"``, ``"probability"``, ``"cosine"``, …), ``scope`` (``"text"``), ``modalities``
+    (``{"text"}``), ``fingerprint`` (for caches), ``ascore`` (a native async ``score``), ``warm_up`` / ``awarm_up``,
+    ``close`` / ``aclose``.
+    """
+
+    def score(self, query: str, texts: Candidates, /) -> Sequence[float]:
+        """Return one finite float a text, in input order, higher for more relevant."""
+        ...
+
+
+@runtime_checkable
+class AsyncScorer(Protocol):
+    """A scorer that can only be awaited; sync ``rerank`` refuses it by name."""
+
+    async def ascore(self, query: str, texts: Candidates, /) -> Sequence[float]:
+        """Return one finite float a text, in input order, higher for more relevant."""
+        ...
+
+
+ScoreFunction: TypeAlias = Callable[[str, Candidates], Sequence[float] | Awaitable[Sequence[float]]]
+ScorerLike: TypeAlias = Scorer | AsyncScorer | ScoreFunction | str | Mapping[str, Any]
+"""What can stand for a scorer: an object, a function, or a spec that `load` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a scorer declares about itself, defaults filled in."""
+
+    name: str
+    model: str | None = None
+    score_kind: str | None = None
+    scope: Scope = "text"
+    modalities: frozenset[str] = frozenset({"text"})
+    fingerprint: str | None = None
+
+
+def traits(scorer: object) -> Traits:
+    """Read what a scorer declares."""
+    scope = getattr(scorer, "scope", "text")
+    name = getattr(scorer, "name", None) or type(scorer).__name__
+    if scope not in SCOPES:
+        msg = f"scorer {name!r} declares scope={scope!r}; a scope is one of {', '.join(SCOPES)}"
+        raise ArgumentError(msg)
+    return Traits(
+        name=str(name),
+        model=getattr(scorer, "model", None),
+        score_kind=getattr(scorer, "score_kind", None),
+        scope=scope,
+        modalities=frozenset(getattr(scorer, "modalities", None) or {"text"}),
+        fingerprint=getattr(scorer, "fingerprint", None),
+    )
+
+
+def widest(*scopes: Scope) -> Scope:
+    """Return the widest of several scopes: a composition depends on all that its members do."""
+    return max(scopes, key=SCOPES.index)
+
+
+class FunctionScorer:
+    """A plain function as a scorer; a coroutine function makes an async-only one."""
+
+    def __init__(self, function: ScoreFunction) -> None:
+        """Take a function of ``(query, texts)``."""
+        from inspect import iscoroutinefunction
+
+        call = getattr(function, "__call__", None)  # noqa: B004 - looks at the method, for objects with async __call__
+        self.name: str = getattr(function, "__name__", None) or type(function).__name__
+        self.function = function
+        if iscoroutinefunction(function) or iscoroutinefunction(call):
+            self.ascore = function
+        else:
+            self.score = function
+
+    def __repr__(self) -> str:
+        return f"FunctionScorer({self.name})"
+
+
+def resolve(scorer: ScorerLike) -> tuple[Scorer | AsyncScorer, bool]:
+    """Return the scorer object that ``scorer`` stands for, and whether it was built here (and is ours to close).
+
+    Raises `ArgumentError` for a class, a reranker or anything else that cannot score, `SpecError` for a bad spec.
+    """
+    if isinstance(scorer, (str, Mapping)):
+        from ._registry import load_scorer
+
+        return load_scorer(scorer), True
+    if isinstance(scorer, type):
+        msg = f"{scorer.__name__} is a class: pass an instance of it"
+        raise ArgumentError(msg)
+    if callable(getattr(scorer, "score", None)) or callable(getattr(scorer, "ascore", None)):
+        return cast("Scorer | AsyncScorer", scorer), False
+    if callable(scorer):
+        return cast("Scorer | AsyncScorer", FunctionScorer(scorer)), False
+    if hasattr(scorer, "rerank"):
+        msg = f"{scorer!r} is a reranker, not a scorer: pass the scorer inside it, or use it on its own"
+        raise ArgumentError(msg)
+    msg = (
+        f"{scorer!r:.80} is no scorer: pass a spec such as 'lexical', a function (query, texts) -> floats, "
+        "or an object with a method score(query, texts)"
+    )
+    raise ArgumentError(msg)

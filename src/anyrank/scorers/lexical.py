@@ -1,0 +1,83 @@
+"""BM25 over the candidates at hand: no index, no model, no dependency."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from .. import _checks
+from .._registry import SpecFromFields
+from ..errors import ArgumentError
+from ..scorer import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Lexical"]
+
+# Scripts written without spaces between words are read as overlapping pairs of characters.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
+_UNSPACED_WORD = re.compile(rf"[{_UNSPACED}]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lexical(SpecFromFields):
+    """BM25 with the candidate list as its collection (scope ``"list"``), as in Lucene.
+
+    Each distinct query word adds ``idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length))`` for each
+    time it stands in the query, with ``idf = ln(1 + (N - df + 0.5) / (df + 0.5))``; N, df and the mean length are
+    those of the candidates. Words are runs of letters and digits, case folded; Chinese, Japanese, Thai, Lao, Khmer
+    and Burmese text is read as pairs of characters. Robertson & Zaragoza, 2009, doi:10.1561/1500000019.
+    """
+
+    name: ClassVar[str] = "lexical"
+    score_kind: ClassVar[str] = "bm25"
+    scope: ClassVar[Scope] = "list"
+
+    k1: float = 1.2
+    b: float = 0.75
+
+    def __post_init__(self) -> None:
+        """Check both parameters; raises `ArgumentError`."""
+        if not _checks.is_number(self.k1) or not _checks.is_number(self.b) or self.k1 < 0 or not 0 <= self.b <= 1:
+            msg = f"lexical needs k1 >= 0 and b between 0 and 1; got k1={self.k1!r}, b={self.b!r}"
+            raise ArgumentError(msg)
+
+    def score(self, query: str, texts: Sequence[str]) -> list[float]:
+        """Return each text's BM25 score, 0.0 for one that shares no word with the query."""
+        wanted = Counter(words(query))
+        bags: list[Counter[str]] = []
+        lengths: list[int] = []
+        for text in texts:
+            found = words(text)
+            lengths.append(len(found))
+            bags.append(Counter(word for word in found if word in wanted))
+        mean = sum(lengths) / len(lengths) or 1.0 if lengths else 1.0
+        weight = {word: count * _idf(len(bags), sum(word in bag for bag in bags)) for word, count in wanted.items()}
+        scores = []
+        for bag, length in zip(bags, lengths, strict=True):
+            damping = self.k1 * (1 - self.b + self.b * length / mean)
+            scores.append(math.fsum(weight[word] * tf * (self.k1 + 1) / (tf + damping) for word, tf in bag.items()))
+        return scores
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, case folded; unspaced scripts as overlapping pairs of characters."""
+    found: list[str] = []
+    for word in _WORD.findall(text.casefold()):
+        if _UNSPACED_WORD.match(word) and len(word) > 1:
+            found.extend(word[i : i + 2] for i in range(len(word) - 1))
+        else:
+            found.append(word)
+    return found
+
+
+def _idf(size: int, containing: int) -> float:
+    return math.log(1 + (size - containing + 0.5) / (containing + 0.5))
+
+
+scorer = Lexical

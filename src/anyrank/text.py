@@ -1,0 +1,100 @@
+"""From a candidate to the text that is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+from .errors import ArgumentError, TextError
+
+__all__ = ["TextOf", "fields", "texts_of"]
+
+T = TypeVar("T")
+
+TextOf: TypeAlias = Callable[[T], str | None] | str | Sequence[str] | None
+"""How to read a document's text: a function, a field's name, several names, or None for the usual ones."""
+
+USUAL_FIELDS: Final = ("text", "page_content", "content")
+"""Where a document without ``text=`` keeps its text; the first that any of the documents has is read in all."""
+
+_MISSING: Final[Any] = object()
+
+
+def fields(*names: str, separator: str = "\n") -> Callable[[Iterable[Any]], list[str]]:
+    """Return a reader of these fields (mapping keys or attributes) of a list of documents.
+
+    The parts of a document are joined by ``separator``, empty ones left out. A field that some documents lack is
+    empty there; one that none of them has raises `TextError` with the fields there are.
+    """
+    if not names or not all(isinstance(name, str) and name for name in names):
+        msg = f"text= needs the names of one or more fields; got {names!r}"
+        raise ArgumentError(msg)
+
+    def read(documents: Iterable[Any]) -> list[str]:
+        items = list(documents)
+        columns = [_column(items, name) for name in names]
+        return [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+
+    return read if len(names) > 1 else lambda documents: _column(list(documents), names[0])
+
+
+def texts_of(documents: Sequence[T], text: TextOf[T] = None) -> list[str]:
+    """Return each document's text, in order; None becomes ``""``.
+
+    Raises `TextError` when a text is not a string, or no document has a field.
+    """
+    if text is None:
+        return _usual(documents)
+    if isinstance(text, str):
+        return fields(text)(documents)
+    if callable(text):
+        return [_string(text(document), index) for index, document in enumerate(documents)]
+    return fields(*text)(documents)
+
+
+def _usual(documents: Sequence[Any]) -> list[str]:
+    if all(document is None or isinstance(document, str) for document in documents):
+        return [document or "" if document is None else document for document in documents]
+    for name in USUAL_FIELDS:
+        if any(_field(document, name) is not _MISSING for document in documents):
+            return _column(documents, name, strings=True)
+    stranger = next(document for document in documents if not isinstance(document, str) and document is not None)
+    msg = (
+        f"cannot tell where the text of a {type(stranger).__name__} is{_present(documents)}: "
+        "pass text='field', text=['title', 'body'] or text=function"
+    )
+    raise TextError(msg)
+
+
+def _column(documents: Sequence[Any], name: str, *, strings: bool = False) -> list[str]:
+    values = [
+        document if strings and isinstance(document, str) else _field(document, name) for document in documents
+    ]
+    if values and all(value is _MISSING for value in values):
+        msg = f"no document has a field {name!r}{_present(documents)}"
+        raise TextError(msg)
+    return [_string("" if value is _MISSING else value, index, name) for index, value in enumerate(values)]
+
+
+def _field(document: Any, name: str) -> Any:
+    if isinstance(document, Mapping):
+        return document.get(name, _MISSING)
+    return getattr(document, name, _MISSING)
+
+
+def _present(documents: Sequence[Any]) -> str:
+    """Say which fields the first document has, for an error's reader."""
+    first = next((document for document in documents if document is not None), None)
+    names = list(first) if isinstance(first, Mapping) else sorted(getattr(first, "__dict__", {}))
+    public = [str(name) for name in names if not str(name).startswith("_")]
+    return f" (fields there are: {', '.join(public[:12])})" if public else ""
+
+
+def _string(value: object, index: int, name: str | None = None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    where = f"document {index}" if name is None else f"field {name!r} of document {index}"
+    msg = f"the text of {where} is a {type(value).__name__}, not a str: {value!r:.80}"
+    raise TextError(msg)

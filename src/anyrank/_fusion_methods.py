@@ -52,13 +52,19 @@ def log_isr(columns: Columns, size: int) -> list[float]:
 
 
 def rbc(columns: Columns, size: int, *, phi: float = 0.8) -> list[float]:
-    """Rank-biased centroids: sum of w (1 - phi) phi^(rank - 1). Bailey et al., SIGIR 2017, doi:10.1145/3077136.3080839."""
+    """Rank-biased centroids: sum of w (1 - phi) phi^(rank - 1).
+
+    Bailey et al., SIGIR 2017, doi:10.1145/3077136.3080839.
+    """
     _require(0 < phi < 1, f"rbc needs phi between 0 and 1; got {phi}")
     return _sums(_by_rank(columns, size, lambda rank: (1 - phi) * phi ** (rank - 1)))
 
 
 def borda(columns: Columns, size: int) -> list[float]:
-    """Borda count: w x (candidates - rank + 1); what a list lacks shares its leftover points. Aslam & Montague, SIGIR 2001."""
+    """Borda count: w x (candidates - rank + 1); the candidates a list lacks share its leftover points.
+
+    Aslam & Montague, SIGIR 2001, doi:10.1145/383952.384007.
+    """
     votes: Votes = [[] for _ in range(size)]
     for column in columns:
         leftover = (size - len(column.ids) + 1) / 2

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from .scorer import resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from ._question import AnyScorer
     from .scorer import ScorerLike
 

@@ -6,6 +6,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from contextvars import copy_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import ArgumentError
@@ -72,7 +73,7 @@ class LocalModel(ABC, Generic[M]):
             worker.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, query: str, texts: Candidates) -> Scores:
-        return self._score(self._ready(), query, texts)
+        return self._score(self._ready(), _whole(query), Candidates(map(_whole, texts), texts.first_stage))
 
     def _ready(self) -> M:
         if self._model is None:
@@ -92,9 +93,18 @@ class LocalModel(ABC, Generic[M]):
         return {name: value for name, value in vars(self).items() if name not in ("_model", "_worker", "_pid")}
 
 
+def _whole(text: str) -> str:
+    """Return the text with lone surrogates, which no tokenizer takes, as question marks."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
+
+
 def check_remote_code(name: str, model: str, revision: str | None, *, trusted: bool) -> None:
     """Raise `ArgumentError` when a repository's code is to be run without saying which version of it."""
-    if trusted and revision is None and not os.path.isdir(model):
+    if trusted and revision is None and not Path(model).is_dir():
         msg = (
             f"{name} with trust_remote_code=True runs code from the repository {model!r}: pin it with "
             "revision='<commit hash>', after reading that commit"

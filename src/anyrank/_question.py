@@ -68,7 +68,10 @@ def _async_only(name: str) -> str:
 
 
 def checked(known: Traits, texts: Sequence[str], answer: object, seconds: float) -> Scores:
-    """Return the answer as `Scores` with a complete report; raise `ScoresError` unless it is one finite float a text."""
+    """Return the answer as `Scores` with its report filled in.
+
+    Raises `ScoresError` unless it is one finite float a text.
+    """
     values = _floats(known.name, answer)
     given = answer if isinstance(answer, Scores) else Scores(())
     order = None if given.order is None else _floats(known.name, given.order)
@@ -87,7 +90,7 @@ def checked(known: Traits, texts: Sequence[str], answer: object, seconds: float)
 
 def _floats(name: str, answer: object) -> list[float]:
     if isinstance(answer, (str, bytes, Mapping)) or not isinstance(answer, Iterable):
-        msg = f"scorer {name!r} returned a {type(answer).__name__} instead of one float a text: {answer!r:.80}"
+        msg = f"scorer {name!r} returned {type(answer).__name__} instead of one float a text: {answer!r:.80}"
         raise ScoresError(msg)
     values = []
     for index, value in enumerate(answer):
@@ -96,7 +99,7 @@ def _floats(name: str, answer: object) -> list[float]:
         elif _checks.is_number(value) and not getattr(value, "shape", ()):
             values.append(float(value))
         else:
-            msg = f"scorer {name!r} returned for text {index} a {type(value).__name__}, not a float: {value!r:.80}"
+            msg = f"scorer {name!r} returned for text {index} {type(value).__name__}, not a float: {value!r:.80}"
             raise ScoresError(msg)
     return values
 

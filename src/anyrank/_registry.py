@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from . import _checks
 from .errors import MissingDependencyError, SpecError, UnknownScorerError
@@ -112,7 +112,7 @@ def spec_of(scorer: object) -> str | dict[str, Any]:
 class SpecFromFields:
     """For scorers that are dataclasses: ``spec`` from the fields that differ from their defaults."""
 
-    name: str
+    name: ClassVar[str]
 
     @property
     def spec(self) -> str | dict[str, Any]:

@@ -171,7 +171,9 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if _SECRET_NAME.search(str(name)):
-                msg = f"{where}: {name!r} names a secret, and this is written down; pass api_key= or set the environment"
+                msg = (
+                    f"{where}: {name!r} names a secret, and this is written down; pass api_key= or set the environment"
+                )
                 raise SpecError(msg)
             refuse_secrets(inner, f"{where}[{name!r}]")
     elif isinstance(value, str):
@@ -194,7 +196,9 @@ def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None
     if not isinstance(scorer, (str, Mapping)):
         for name, given in (("scorer_options", bool(options)), ("api_key", api_key is not None)):
             if given:
-                msg = f"{name}= goes with a spec such as 'jina'; scorer={scorer!r:.80} is an object: configure it itself"
+                msg = (
+                    f"{name}= goes with a spec such as 'jina'; scorer={scorer!r:.80} is an object: configure it itself"
+                )
                 raise ArgumentError(msg)
         return scorer
     refuse_secrets(scorer, "scorer")

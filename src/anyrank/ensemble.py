@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ._fusion_methods import Column
@@ -21,7 +21,9 @@ __all__ = ["Ensemble"]
 
 
 class Ensemble(Composition, Lifecycle):
-    """Asks several scorers at once and fuses their rankings: ``Ensemble({"bm25": "lexical", "ce": "cross_encoder:…"})``.
+    """Asks several scorers at once and fuses their rankings.
+
+    ``Ensemble({"bm25": "lexical", "ce": "cross_encoder:…"}, weights={"bm25": 0.3, "ce": 0.7})``.
 
     ``method``, ``weights`` (by name), ``normalize`` and ``parameters`` are `anyrank.fuse`'s. `FirstStage` as a member
     keeps the retriever's order in the vote. A member that fails raises; wrap it in a `Fallback` to go on without it.

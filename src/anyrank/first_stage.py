@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from .errors import ArgumentError
@@ -61,7 +62,7 @@ def _scores_of(texts: Sequence[str]) -> list[float]:
             f"{len(texts)} have none: pass first_stage= scores, or use FirstStage() for its order"
         )
         raise ArgumentError(msg)
-    for place, (above, below) in enumerate(zip(scores, scores[1:], strict=False), start=1):
+    for place, (above, below) in enumerate(pairwise(scores), start=1):
         if below > above:
             msg = (
                 f"the first stage's scores rise at document {place} ({above} to {below}): higher must mean better and "

@@ -220,7 +220,8 @@ class _Pool(Generic[T]):
         try:
             number = self._ids.setdefault(key, len(self.documents))
         except TypeError:
-            msg = f"cannot tell documents apart: {type(document).__name__} is not hashable; pass key=, such as key=lambda d: d.id"
+            kind = type(document).__name__
+            msg = f"cannot tell documents apart: {kind} is not hashable; pass key=, such as key=lambda d: d.id"
             raise FusionError(msg) from None
         if number == len(self.documents):
             self.documents.append(document)

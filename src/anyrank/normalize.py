@@ -36,7 +36,7 @@ def sum_(scores: Sequence[float]) -> list[float]:
     """(s - min) / sum of (s - min), so that a list sums to 1; a constant list shares it equally, where ranx gives 0."""
     low = min(scores, default=0.0)
     total = math.fsum(score - low for score in scores)
-    return [(score - low) / total for score in scores] if total else [1 / len(scores)] * len(scores)
+    return [(score - low) / total if total else 1 / len(scores) for score in scores]
 
 
 def z_score(scores: Sequence[float]) -> list[float]:

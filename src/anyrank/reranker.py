@@ -85,9 +85,7 @@ class StagedReranker(Lifecycle):
         return self._min_score
 
     @overload
-    def rerank(  # type: ignore[overload-overlap]  # a Ranking[T] stands for its documents, not for its hits
-        self, query: str, documents: Ranking[T], **options: Unpack[Options]
-    ) -> Ranking[T]: ...
+    def rerank(self, query: str, documents: Ranking[T], **options: Unpack[Options]) -> Ranking[T]: ...
     @overload
     def rerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]: ...
     def rerank(self, query: str, documents: Iterable[Any], **options: Any) -> Ranking[Any]:
@@ -103,9 +101,7 @@ class StagedReranker(Lifecycle):
         return run(self._rounds(query, documents, **options))
 
     @overload
-    async def arerank(  # type: ignore[overload-overlap]  # as above
-        self, query: str, documents: Ranking[T], **options: Unpack[Options]
-    ) -> Ranking[T]: ...
+    async def arerank(self, query: str, documents: Ranking[T], **options: Unpack[Options]) -> Ranking[T]: ...
     @overload
     async def arerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]: ...
     async def arerank(self, query: str, documents: Iterable[Any], **options: Any) -> Ranking[Any]:
@@ -113,17 +109,27 @@ class StagedReranker(Lifecycle):
         return await arun(self._rounds(query, documents, **options))
 
     def rerank_many(
-        self, pairs: Iterable[tuple[str, Iterable[T]]], *, max_concurrency: int | None = None, **options: Unpack[Options]
+        self,
+        pairs: Iterable[tuple[str, Iterable[T]]],
+        *,
+        max_concurrency: int | None = None,
+        **options: Unpack[Options],
     ) -> list[Ranking[T]]:
         """Rerank several ``(query, documents)`` pairs, at most ``max_concurrency`` at a time.
 
         The rankings come in the order of the pairs; the first error cancels the rest and is raised. ``options`` are
         `rerank`'s and hold for all pairs.
         """
-        return each(lambda pair: self.rerank(*pair, **options), pairs, _checks.top_n(max_concurrency, "max_concurrency"))
+        return each(
+            lambda pair: self.rerank(*pair, **options), pairs, _checks.top_n(max_concurrency, "max_concurrency")
+        )
 
     async def arerank_many(
-        self, pairs: Iterable[tuple[str, Iterable[T]]], *, max_concurrency: int | None = None, **options: Unpack[Options]
+        self,
+        pairs: Iterable[tuple[str, Iterable[T]]],
+        *,
+        max_concurrency: int | None = None,
+        **options: Unpack[Options],
     ) -> list[Ranking[T]]:
         """Rerank several pairs as `rerank_many` does, without blocking the event loop."""
         limit = _checks.top_n(max_concurrency, "max_concurrency")

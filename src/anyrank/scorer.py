@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast, runtime_checkable
 
 from .errors import ArgumentError
 from .ranking import Report
@@ -40,7 +40,7 @@ class Image(str):
     __slots__ = ()
 
 
-class Candidates(tuple[str, ...]):
+class Candidates(tuple[str, ...]):  # noqa: SLOT001 - a tuple of any length cannot have slots
     """The texts a scorer is handed: a tuple of str that may carry the retriever's own scores.
 
     ``first_stage`` is one float a text, higher for better, or None where the host has no scores; single scores may
@@ -49,7 +49,7 @@ class Candidates(tuple[str, ...]):
 
     first_stage: tuple[float | None, ...] | None
 
-    def __new__(cls, texts: Iterable[str], first_stage: Iterable[float | None] | None = None) -> Candidates:
+    def __new__(cls, texts: Iterable[str], first_stage: Iterable[float | None] | None = None) -> Self:
         """Take the texts and, one a text, the first stage's scores. Raises `ArgumentError` on another count."""
         self = super().__new__(cls, texts)
         self.first_stage = None if first_stage is None else tuple(first_stage)
@@ -64,7 +64,7 @@ class Candidates(tuple[str, ...]):
         return Candidates((self[i] for i in indices), None if first is None else (first[i] for i in indices))
 
 
-class Scores(tuple[float, ...]):
+class Scores(tuple[float, ...]):  # noqa: SLOT001 - as above
     """What a scorer may return instead of bare floats: the floats plus what it knows.
 
     ``order``, where given, holds finer floats that decide the order where the shown values tie or saturate (logits
@@ -76,7 +76,7 @@ class Scores(tuple[float, ...]):
 
     def __new__(
         cls, values: Iterable[float], *, order: Iterable[float] | None = None, report: Report | None = None
-    ) -> Scores:
+    ) -> Self:
         """Take one value a text, in input order."""
         self = super().__new__(cls, values)
         self.order = None if order is None else tuple(order)

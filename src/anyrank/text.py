@@ -67,9 +67,7 @@ def _usual(documents: Sequence[Any]) -> list[str]:
 
 
 def _column(documents: Sequence[Any], name: str, *, strings: bool = False) -> list[str]:
-    values = [
-        document if strings and isinstance(document, str) else _field(document, name) for document in documents
-    ]
+    values = [document if strings and isinstance(document, str) else _field(document, name) for document in documents]
     if values and all(value is _MISSING for value in values):
         msg = f"no document has a field {name!r}{_present(documents)}"
         raise TextError(msg)
@@ -96,5 +94,5 @@ def _string(value: object, index: int, name: str | None = None) -> str:
     if isinstance(value, str):
         return value
     where = f"document {index}" if name is None else f"field {name!r} of document {index}"
-    msg = f"the text of {where} is a {type(value).__name__}, not a str: {value!r:.80}"
+    msg = f"the text of {where} is of type {type(value).__name__}, not str: {value!r:.80}"
     raise TextError(msg)

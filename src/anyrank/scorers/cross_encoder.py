@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import _checks
-from .._local import LocalModel, check_remote_code
-from .._registry import SpecFromFields, require
-from ..errors import ArgumentError, ModelError
-from ..scorer import Candidates, Scores
+from anyrank import _checks
+from anyrank._local import LocalModel, check_remote_code
+from anyrank._registry import SpecFromFields, require
+from anyrank.errors import ArgumentError, ModelError
+from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model
@@ -92,7 +92,9 @@ class CrossEncoder(SpecFromFields, LocalModel["Model"]):
 def _refuse_untrained(name: str, model: Model) -> None:
     """Raise `ModelError` when weights are not in the checkpoint: their scores would be random."""
     transformer: Any = model.transformers_model
-    suspects = [key for key, weight in transformer.named_parameters() if not getattr(weight, "_is_hf_initialized", False)]
+    suspects = [
+        key for key, weight in transformer.named_parameters() if not getattr(weight, "_is_hf_initialized", False)
+    ]
     if not suspects:
         return
     _, loading = type(transformer).from_pretrained(
@@ -131,7 +133,7 @@ def _refuse_unread(name: str, model: Model) -> None:
 
 
 def _says_how(name: str, model: Model) -> bool:
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
     transformer: Any = model.transformers_model
     revision = getattr(transformer.config, "_commit_hash", None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._local import LocalModel, check_remote_code
-from .._registry import SpecFromFields, require
-from ..scorer import Candidates, Scores
+from anyrank._local import LocalModel, check_remote_code
+from anyrank._registry import SpecFromFields, require
+from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

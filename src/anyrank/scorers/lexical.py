@@ -8,13 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import _checks
-from .._registry import SpecFromFields
-from ..errors import ArgumentError
-from ..scorer import Scope
+from anyrank import _checks
+from anyrank._registry import SpecFromFields
+from anyrank.errors import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from anyrank.scorer import Scope
 
 __all__ = ["Lexical"]
 

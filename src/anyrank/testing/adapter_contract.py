@@ -8,16 +8,20 @@ import json
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .. import Cascade, Fallback, FirstStage, Reranker
-from ..ranking import Report
+from anyrank import Cascade, Fallback, FirstStage, Reranker
+
 from ._base import Contract, installed_scorers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from anyrank.ranking import Report
 
 TEXTS = ("merge sorted inputs", "count items", "merge sort and merge again", "", "open a file")
 QUERY = "merge sorted"
@@ -174,7 +178,7 @@ class AdapterContract(Contract):
 
     def test_a_threshold_of_zero_counts(self) -> None:
         """0.0 is a threshold, not "none"."""
-        assert self.ranked(lambda _, texts: [-1.0, 0.0, 1.0, 2.0, 3.0], score_threshold=0.0) == list(TEXTS[:0:-1])
+        assert self.ranked(lambda _query, _texts: [-1.0, 0.0, 1.0, 2.0, 3.0], score_threshold=0.0) == list(TEXTS[:0:-1])
 
     def test_a_threshold_on_places_is_refused(self) -> None:
         """Reciprocal ranks mean nothing to a fixed threshold: an error at construction."""
@@ -192,7 +196,9 @@ class AdapterContract(Contract):
         assert self.ranked(Cascade((by_length, 3), (lambda _, texts: [-len(t) for t in texts], 2))) == best[2:0:-1]
         assert self.ranked(Reranker(by_length, top_n=3), top_n=1) == best[:1]
 
-    @pytest.mark.parametrize("answer", [[1.0], [1.0] * 6, [float("nan")] * 5, [1, 2, 3, 4, float("inf")], None, "12345"])
+    @pytest.mark.parametrize(
+        "answer", [[1.0], [1.0] * 6, [float("nan")] * 5, [1, 2, 3, 4, float("inf")], None, "12345"]
+    )
     def test_a_bad_answer_is_an_error(self, answer: Any) -> None:
         """A wrong count, NaN, infinity or no list at all raises; it never becomes an order."""
         with pytest.raises(Exception, match="scorer '<lambda>' returned"):
@@ -279,7 +285,15 @@ class AdapterContract(Contract):
         [
             ("lexical", None),
             ("lexical", {"k1": 0.5}),
-            ({"ensemble": {"scorers": {"bm25": "lexical", "first": "first_stage"}, "weights": {"bm25": 2, "first": 1}}}, None),
+            (
+                {
+                    "ensemble": {
+                        "scorers": {"bm25": "lexical", "first": "first_stage"},
+                        "weights": {"bm25": 2, "first": 1},
+                    }
+                },
+                None,
+            ),
             ({"cascade": {"stages": [["lexical", 3], ["first_stage", 2]]}}, None),
             ({"fallback": {"scorers": ["lexical", "first_stage"]}}, None),
         ],
@@ -320,7 +334,11 @@ class AdapterContract(Contract):
 
     @pytest.mark.parametrize(
         "options",
-        [{"api_key": "s3cr3t"}, {"headers": {"Authorization": "Bearer s3cr3t"}}, {"base_url": "https://me:s3cr3t@host"}],
+        [
+            {"api_key": "s3cr3t"},
+            {"headers": {"Authorization": "Bearer s3cr3t"}},
+            {"base_url": "https://me:s3cr3t@host"},
+        ],
     )
     def test_secrets_in_options_are_refused(self, keyed: str, options: dict[str, Any]) -> None:
         """What is written down may not hold a secret; the refusal does not repeat it."""
@@ -357,5 +375,3 @@ def _never(_query: str, _texts: Sequence[str]) -> list[float]:
 def _fail(_query: str, _texts: Sequence[str]) -> list[float]:
     msg = "out of order"
     raise OSError(msg)
-
-

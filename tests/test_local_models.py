@@ -1,0 +1,210 @@
+"""Local models score exactly as sentence-transformers does, and refuse what would score at random."""
+
+import asyncio
+import pickle
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from anyrank import Reranker, load
+from anyrank.errors import ArgumentError, MissingDependencyError, ModelError
+from anyrank.testing import ScorerContract
+
+QUERY = "what is the capital of france ?"
+TEXTS = ["paris is the capital of france .", "bananas", "paris lies on the river seine . " * 3, "", "a heap of items"]
+
+
+class TestCrossEncoder(ScorerContract):
+    """The contract, on a cross-encoder of random weights."""
+
+    relevant = None
+
+    @pytest.fixture
+    def scorer(self, models):
+        return load(f"cross_encoder:{models['one_label']}")
+
+
+class TestSigmoidCrossEncoder(TestCrossEncoder):
+    """The contract, with an activation."""
+
+    @pytest.fixture
+    def scorer(self, models):
+        return load(f"cross_encoder:{models['one_label']}", activation="sigmoid")
+
+
+class TestEmbedding(ScorerContract):
+    """The contract, on a bi-encoder of random weights."""
+
+    relevant = None
+
+    @pytest.fixture
+    def scorer(self, models):
+        return load(f"embedding:{models['bi_encoder']}")
+
+
+def test_cross_encoder_scores_are_sentence_transformers_logits(models):
+    """Raw logits, to 1e-5, whatever the batch; the text decides, not its neighbours."""
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    theirs = CrossEncoder(models["one_label"], device="cpu").predict(
+        [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
+    )
+    for batch_size in (1, 2, 32):
+        scores = load(f"cross_encoder:{models['one_label']}", batch_size=batch_size).score(QUERY, TEXTS)
+        assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
+
+
+def test_a_sigmoid_shows_probabilities_and_ranks_by_logits(models):
+    """Shown scores saturate and tie; the logits behind them do not."""
+    import torch
+
+    scorer = load(f"cross_encoder:{models['one_label']}", activation="sigmoid")
+    scores = scorer.score(QUERY, TEXTS)
+    raw = load(f"cross_encoder:{models['one_label']}").score(QUERY, TEXTS)
+    assert scores.order == raw
+    assert list(scores) == pytest.approx(torch.sigmoid(torch.tensor(raw)).tolist())
+    assert scorer.score_kind == "probability"
+    assert load(f"cross_encoder:{models['one_label']}").score_kind == "logit"
+
+
+def test_two_labels_give_their_difference(models):
+    """A head of two labels scores logit(1) - logit(0)."""
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    theirs = CrossEncoder(models["two_labels"], device="cpu").predict(
+        [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
+    )
+    scores = load(f"cross_encoder:{models['two_labels']}").score(QUERY, TEXTS)
+    assert scores == pytest.approx((theirs[:, 1] - theirs[:, 0]).tolist(), abs=1e-5)
+
+
+def test_embedding_scores_are_sentence_transformers_cosines(models):
+    """Cosines to 1e-5, between -1 and 1."""
+    from sentence_transformers import SentenceTransformer, util
+
+    model = SentenceTransformer(models["bi_encoder"], device="cpu")
+    theirs = util.cos_sim(model.encode_query(QUERY), model.encode_document(TEXTS))[0]
+    scores = load(f"embedding:{models['bi_encoder']}").score(QUERY, TEXTS)
+    assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
+    assert all(-1 <= score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("headless", r"no trained cross-encoder: the checkpoint lacks classifier.bias, classifier.weight"),
+        ("bi_encoder", "no trained cross-encoder: the checkpoint lacks classifier"),
+        ("three_labels", "a head of 3 labels"),
+        ("causal", "without a modules.json"),
+    ],
+)
+def test_models_that_would_score_at_random_are_refused(models, model, says):
+    """A missing head, too many labels, a language model nobody says how to ask: a named error at the first call."""
+    with pytest.raises(ModelError, match=says):
+        Reranker(f"cross_encoder:{models[model]}").rerank(QUERY, TEXTS)
+
+
+def test_a_tokenizer_without_yes_and_no_is_refused(models, tmp_path):
+    """Without these tokens every text would score the same."""
+    folder = shutil.copytree(models["causal"], tmp_path / "silent")
+    for name in ("tokenizer.json", "vocab.txt"):
+        path = folder / name
+        if path.exists():
+            path.write_text(path.read_text(encoding="utf-8").replace('"yes"', '"yea"').replace("\nyes\n", "\nyea\n"))
+    with pytest.raises(ModelError, match="no token for 'yes' or 'no'"):
+        Reranker(f"cross_encoder:{folder}").rerank(QUERY, TEXTS)
+
+
+def test_a_model_that_is_not_there_says_so(tmp_path):
+    """The library's own error reaches the caller, and no documents ask for no model."""
+    reranker = Reranker(f"cross_encoder:{tmp_path / 'nothing'}")
+    assert len(reranker.rerank(QUERY, [])) == 0
+    with pytest.raises((OSError, ValueError), match="nothing"):
+        reranker.rerank(QUERY, ["a"])
+
+
+def test_fifty_first_calls_load_once(models, monkeypatch):
+    """Simultaneous first calls, from threads and tasks, share one load."""
+    scorer = load(f"embedding:{models['bi_encoder']}")
+    loads = []
+    load_model = scorer._load
+    monkeypatch.setattr(scorer, "_load", lambda: loads.append(1) or load_model())
+    reranker = Reranker(scorer)
+    with ThreadPoolExecutor(25) as pool:
+        threads = list(pool.map(lambda _: reranker.rerank(QUERY, TEXTS).indices, range(25)))
+
+    async def main():
+        return await asyncio.gather(*(reranker.arerank(QUERY, TEXTS) for _ in range(25)))
+
+    tasks = [ranking.indices for ranking in asyncio.run(main())]
+    assert len(loads) == 1
+    assert len({tuple(indices) for indices in threads + tasks}) == 1
+
+
+def test_loading_does_not_block_the_loop(models):
+    """While a model loads and scores, the event loop turns."""
+
+    async def main():
+        turns = 0
+        call = asyncio.ensure_future(Reranker(f"embedding:{models['bi_encoder']}").arerank(QUERY, TEXTS))
+        while not call.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns
+
+    assert asyncio.run(main()) > 1
+
+
+def test_a_pickle_carries_no_model(models):
+    """A warmed-up scorer pickles small and loads again where it is unpickled."""
+    scorer = load(f"cross_encoder:{models['one_label']}")
+    scores = scorer.score(QUERY, TEXTS)
+    data = pickle.dumps(scorer)
+    assert len(data) < 2000
+    assert pickle.loads(data).score(QUERY, TEXTS) == scores
+
+
+def test_a_forked_process_scores(models):
+    """A scorer warmed up before a fork works in the child: it starts a worker of its own."""
+    code = f"""
+import os, sys
+from anyrank import load
+scorer = load({f"cross_encoder:{models['one_label']}"!r}, device="cpu")
+scorer.score("paris", ["paris"])
+import torch; torch.set_num_threads(1)
+child = os.fork()
+if child == 0:
+    os._exit(0 if len(scorer.score("paris", ["paris", "seine"])) == 2 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"backend": "onyx"}, "no backend 'onyx'; known: 'torch'"),
+        ({"activation": "softmax"}, "no activation 'softmax'"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"trust_remote_code": True}, "pin it with revision="),
+    ],
+)
+def test_options_are_checked_at_construction(options, says):
+    """Before anything is loaded."""
+    with pytest.raises(ArgumentError, match=says):
+        load("cross_encoder:some/model", **options)
+
+
+def test_a_missing_library_says_the_pip_line(monkeypatch):
+    """Without the optional packages the error names what to install; an empty list needs none."""
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    for spec in ("cross_encoder:some/model", "embedding:some/model"):
+        reranker = Reranker(spec)
+        assert len(reranker.rerank(QUERY, [])) == 0
+        with pytest.raises(MissingDependencyError, match=r"pip install 'anyrank\[local\]'"):
+            reranker.rerank(QUERY, TEXTS)

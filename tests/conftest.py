@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-WORDS = (
-    "[PAD] [UNK] [CLS] [SEP] [MASK] what is the capital of france paris bananas are rich in potassium . ? lies on river "
-    "seine a heap keeps its smallest item first word yes no"
+WORDS = (  # noqa: SIM905 - a list of fifty quoted words reads worse
+    "[PAD] [UNK] [CLS] [SEP] [MASK] what is the capital of france paris bananas are rich in potassium . ? lies on "
+    "river seine a heap keeps its smallest item first word yes no"
 ).split()
 
 

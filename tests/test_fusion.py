@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_top_n_is_a_prefix(by_document, method, top_n):
 def test_ties_keep_first_seen_order(by_document, method):
     """Among equal scores the document seen first stands first."""
     fused = fuse([ranking(run) for run in by_document], method)
-    for above, below in zip(fused, fused[1:], strict=False):
+    for above, below in pairwise(fused):
         assert above.score > below.score or above.index < below.index
 
 
@@ -342,7 +343,7 @@ def test_settings_are_checked_without_any_list():
         Fuser(parameters={"kk": 1})
     fuser = Fuser(weights={"bm25": 1.0, "dense": 2.0})
     fuser.expect(["dense", "bm25"])
-    with pytest.raises(FusionError, match="'dens', which is no source|no weight for source 'dens'"):
+    with pytest.raises(FusionError, match=r"no weight for source 'dens'"):
         fuser.expect(["bm25", "dens"])
     with pytest.raises(FusionError, match="'dense', which is no source"):
         fuser.expect(["bm25"])

@@ -123,7 +123,8 @@ def test_what_cannot_be_built_again_has_no_spec(scorer):
         ("first_stage:place", {}, ValueError, "'rank' or the 'score'"),
         ({"ensemble": {"scorers": {"a": "nope"}}}, {}, UnknownScorerError, "nope"),
         ({"fallback": {"scorer": []}}, {}, SpecError, "no option 'scorer'; did you mean 'scorers'"),
-        ("cascade", {}, SpecError, "needs stages="),
+        ("cascade", {"stages": ["lexical"]}, SpecError, "written with its stages"),
+        ({"cascade": {}}, {}, SpecError, "needs stages="),
     ],
 )
 def test_bad_specs_are_named(spec, options, error, says):

@@ -75,9 +75,7 @@ def test_further_steps_run_after_the_order_and_before_the_cut():
     assert reranker.rerank("q", ["a", "b", "c"]).documents == ["b"]
 
 
-@pytest.mark.parametrize(
-    "step", [list, lambda ranking: Ranking.of(["new"] * 3), lambda ranking: Ranking(ranking.hits * 2)]
-)
+@pytest.mark.parametrize("step", [list, lambda _: Ranking.of(["new"] * 3), lambda ranking: Ranking(ranking.hits * 2)])
 def test_a_step_may_only_select_and_reorder(step):
     """A step that returns no ranking, foreign hits or hits twice is an error that names it."""
     with pytest.raises(ArgumentError, match="then="):
@@ -216,7 +214,10 @@ def test_what_can_only_be_awaited_is_refused_by_name():
     class OnlyAsync:
         ascore = staticmethod(slow)
 
-    for scorer, name in ((slow, "slow"), (OnlyAsync(), "OnlyAsync"), (lambda q, t: slow(q, t), "lambda")):
+    def returns_an_awaitable(query, texts):
+        return slow(query, texts)
+
+    for scorer, name in ((slow, "slow"), (OnlyAsync(), "OnlyAsync"), (returns_an_awaitable, "returns_an_awaitable")):
         with pytest.raises(AsyncOnlyError, match=name):
             Reranker(scorer).rerank("q", ["a"])
         assert asyncio.run(Reranker(scorer).arerank("q", ["a"])).documents == ["a"]

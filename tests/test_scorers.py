@@ -134,7 +134,7 @@ def test_bm25_parameters_are_checked(settings):
 def test_the_first_stages_own_scores():
     """They are the ranking's scores when asked for, and only then."""
     scores = [0.9, 0.5, 0.5]
-    assert Reranker(FirstStage("score")).rerank("q", "abc".split() * 3, first_stage=scores).scores == scores
+    assert Reranker(FirstStage("score")).rerank("q", ["abc"] * 3, first_stage=scores).scores == scores
     assert Reranker(FirstStage()).rerank("q", list("abc"), first_stage=scores).scores == [1, 1 / 2, 1 / 3]
 
 

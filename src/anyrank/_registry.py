@@ -9,10 +9,9 @@ with the argument and options, and gives the scorer object. Nothing is imported 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 from . import _checks
 from .errors import MissingDependencyError, SpecError, UnknownScorerError
@@ -20,8 +19,8 @@ from .errors import MissingDependencyError, SpecError, UnknownScorerError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from ._question import AnyScorer
     from .cascade import Cascade
+    from .scorer import Scorer
 
 Spec: TypeAlias = str | Mapping[str, Any]
 Factory: TypeAlias = Callable[..., Any]
@@ -37,7 +36,11 @@ COMPOSITIONS: Final = {
 """Where the scorers made of scorers are: the module and what to look up in it."""
 
 
-def load(spec: Spec, **options: Any) -> AnyScorer | Cascade:
+@overload
+def load(spec: str, **options: Any) -> Scorer: ...
+@overload
+def load(spec: Mapping[str, Any], **options: Any) -> Scorer | Cascade: ...
+def load(spec: Spec, **options: Any) -> Scorer | Cascade:
     """Build the scorer (or, for ``{"cascade": …}``, the reranker) that a spec names, with these options.
 
     ``load("cross_encoder:BAAI/bge-reranker-v2-m3", device="cpu")``. Nothing heavy is imported or opened before the
@@ -45,6 +48,9 @@ def load(spec: Spec, **options: Any) -> AnyScorer | Cascade:
     name, listing the known ones, and `SpecError` for an option the scorer does not have.
     """
     name, argument, given = read_spec(spec)
+    if spec == "cascade":
+        msg = "a cascade is written with its stages: {'cascade': {'stages': [['lexical', 50], …]}}"
+        raise SpecError(msg)
     factory = _factory(name)
     accepted = signature(factory).parameters
     for option in options:
@@ -58,7 +64,7 @@ def load(spec: Spec, **options: Any) -> AnyScorer | Cascade:
     return factory(**given)  # type: ignore[no-any-return]
 
 
-def load_scorer(spec: Spec) -> AnyScorer:
+def load_scorer(spec: Spec) -> Scorer:
     """Build a scorer as `load` does; a cascade, which is a reranker, is a `SpecError`."""
     name, _, _ = read_spec(spec)
     if name == "cascade":
@@ -107,24 +113,6 @@ def spec_of(scorer: object) -> str | dict[str, Any]:
         msg = f"{scorer!r:.80} has no spec: only what load() can build again can be written down"
         raise SpecError(msg)
     return spec
-
-
-class SpecFromFields:
-    """For scorers that are dataclasses: ``spec`` from the fields that differ from their defaults."""
-
-    name: ClassVar[str]
-
-    @property
-    def spec(self) -> str | dict[str, Any]:
-        """The spec that `anyrank.load` reads."""
-        changed = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
-            if field.init and (field.default is MISSING or getattr(self, field.name) != field.default)
-        }
-        if set(changed) == {"model"}:
-            return f"{self.name}:{changed['model']}"
-        return {self.name: changed} if changed else self.name
 
 
 def require(package: str, *, needed_by: str, install: str) -> ModuleType:

@@ -180,7 +180,7 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
         if _SECRET_URL.search(value):
             msg = f"{where}: a URL with user info or a key in it is written down; pass api_key= or set the environment"
             raise SpecError(msg)
-    elif isinstance(value, Iterable):
+    elif isinstance(value, (list, tuple)):
         for inner in value:
             refuse_secrets(inner, where)
 

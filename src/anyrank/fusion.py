@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar, overload
 
 from . import _checks
 from ._fusion_methods import METHODS, Column
@@ -17,23 +17,46 @@ __all__ = ["METHODS", "Fuser", "fuse"]
 
 T = TypeVar("T")
 
-Rankings: TypeAlias = Mapping[str, Ranking[T] | Iterable[T]] | Iterable[Ranking[T] | Iterable[T]]
+Scored: TypeAlias = Mapping[str, Ranking[T]] | Iterable[Ranking[T]]
+Plain: TypeAlias = Mapping[str, Iterable[T]] | Iterable[Iterable[T]]
 Weights: TypeAlias = Mapping[str, float] | Sequence[float] | None
 Key: TypeAlias = Callable[[T], Hashable]
 
 ID_FIELDS: Final = ("id", "_id")
 
 
+@overload
 def fuse(
-    rankings: Rankings[T],
+    rankings: Scored[T],
+    method: str = ...,
+    *,
+    weights: Weights = ...,
+    key: Key[T] | None = ...,
+    normalize: str | None = ...,
+    top_n: int | None = ...,
+    **parameters: float,
+) -> Ranking[T]: ...
+@overload
+def fuse(
+    rankings: Plain[T],
+    method: str = ...,
+    *,
+    weights: Weights = ...,
+    key: Key[T] | None = ...,
+    normalize: str | None = ...,
+    top_n: int | None = ...,
+    **parameters: float,
+) -> Ranking[T]: ...
+def fuse(
+    rankings: Any,
     method: str = "rrf",
     *,
     weights: Weights = None,
-    key: Key[T] | None = None,
+    key: Key[Any] | None = None,
     normalize: str | None = None,
     top_n: int | None = None,
     **parameters: float,
-) -> Ranking[T]:
+) -> Ranking[Any]:
     """Return one ranking of the documents of several rankings, best first.
 
     ``rankings`` are `Ranking` objects or plain sequences in order, named (``{"bm25": …, "dense": …}``) or not.
@@ -118,10 +141,14 @@ class Fuser:
             totals = [total if candidate in voted else silent for candidate, total in enumerate(totals)]
         return totals
 
-    def fuse(self, rankings: Rankings[T], *, key: Key[T] | None = None, top_n: int | None = None) -> Ranking[T]:
+    @overload
+    def fuse(self, rankings: Scored[T], *, key: Key[T] | None = ..., top_n: int | None = ...) -> Ranking[T]: ...
+    @overload
+    def fuse(self, rankings: Plain[T], *, key: Key[T] | None = ..., top_n: int | None = ...) -> Ranking[T]: ...
+    def fuse(self, rankings: Any, *, key: Key[Any] | None = None, top_n: int | None = None) -> Ranking[Any]:
         """Fuse as `anyrank.fuse` does."""
         limit = _checks.top_n(top_n)
-        pool: _Pool[T] = _Pool(key or default_key)
+        pool: _Pool[Any] = _Pool(key or default_key)
         sources = self._sources(rankings)
         columns = [pool.column(source, needs_scores=self.reads_scores) for source in sources]
         totals = self.totals(columns, len(pool.documents))
@@ -151,7 +178,7 @@ class Fuser:
         scores = column.scores or [0.0] * len(column.ids)  # only 'rank' meets a column without scores
         return Column(column.weight, column.ids, NORMALIZERS[name](scores))
 
-    def _sources(self, rankings: Rankings[T]) -> list[_Source[T]]:
+    def _sources(self, rankings: Any) -> list[_Source[Any]]:
         if isinstance(rankings, (str, Ranking)) or not isinstance(rankings, Iterable):
             msg = f"fuse takes several rankings, a list or a dict of them; got one {type(rankings).__name__}"
             raise FusionError(msg)
@@ -167,7 +194,7 @@ class Fuser:
             raise FusionError(msg)
         return [_Source(str(i), _ranking(str(i), one), weights[i]) for i, one in enumerate(lists)]
 
-    def _named(self, rankings: Mapping[str, Any]) -> list[_Source[T]]:
+    def _named(self, rankings: Mapping[str, Any]) -> list[_Source[Any]]:
         if self.weights is not None and not isinstance(self.weights, Mapping):
             msg = f"the rankings are named ({', '.join(rankings)}): give the weights by name too, as a dict"
             raise FusionError(msg)

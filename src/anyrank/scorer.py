@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast, runtime_checkable
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, cast, runtime_checkable
 
 from .errors import ArgumentError
 from .ranking import Report
@@ -19,6 +19,7 @@ __all__ = [
     "Scorer",
     "ScorerLike",
     "Scores",
+    "SpecFromFields",
     "Traits",
     "resolve",
     "traits",
@@ -150,6 +151,24 @@ def traits(scorer: object) -> Traits:
 def widest(*scopes: Scope) -> Scope:
     """Return the widest of several scopes: a composition depends on all that its members do."""
     return max(scopes, key=SCOPES.index)
+
+
+class SpecFromFields:
+    """For scorers that are dataclasses: ``spec`` from the fields that differ from their defaults."""
+
+    name: ClassVar[str]
+
+    @property
+    def spec(self) -> str | dict[str, Any]:
+        """The spec that `anyrank.load` reads."""
+        changed = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
+            if field.init and (field.default is MISSING or getattr(self, field.name) != field.default)
+        }
+        if set(changed) == {"model"}:
+            return f"{self.name}:{changed['model']}"
+        return {self.name: changed} if changed else self.name
 
 
 class FunctionScorer:

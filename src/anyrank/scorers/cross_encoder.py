@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from anyrank import _checks
 from anyrank._local import LocalModel, check_remote_code
-from anyrank._registry import SpecFromFields, require
+from anyrank._registry import require
 from anyrank.errors import ArgumentError, ModelError
-from anyrank.scorer import Candidates, Scores
+from anyrank.scorer import Candidates, Scores, SpecFromFields
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anyrank._local import LocalModel, check_remote_code
-from anyrank._registry import SpecFromFields, require
-from anyrank.scorer import Candidates, Scores
+from anyrank._registry import require
+from anyrank.scorer import Candidates, Scores, SpecFromFields
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

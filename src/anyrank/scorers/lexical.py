@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from anyrank import _checks
-from anyrank._registry import SpecFromFields
 from anyrank.errors import ArgumentError
+from anyrank.scorer import SpecFromFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

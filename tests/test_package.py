@@ -1,0 +1,100 @@
+"""What holds for the packages as a whole: light imports, one version, documents that tell the truth."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import anyrank
+from anyrank import errors, load, names
+from anyrank._registry import COMPOSITIONS
+from anyrank.fusion import METHODS
+from anyrank.normalize import NORMALIZERS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECTS = [ROOT / "pyproject.toml", *sorted(ROOT.glob("integrations/*/pyproject.toml"))]
+
+
+def loaded_by(code):
+    """Return the modules that a fresh interpreter loads for some code, beyond those it starts with."""
+    script = f"import sys; before = set(sys.modules); {code}; print(*set(sys.modules) - before)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_importing_anyrank_is_light():
+    """No third-party package, no event loop, no package metadata; at most 80 modules."""
+    loaded = loaded_by("import anyrank")
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names) - {"anyrank"}
+    assert not foreign
+    assert len(loaded) <= 80
+    assert not loaded & {"asyncio", "importlib.metadata", "logging", "concurrent.futures"}
+
+
+def test_using_the_core_stays_light():
+    """Reranking and fusing without a model loads no third-party package either."""
+    code = "from anyrank import Reranker, fuse; fuse([Reranker('lexical').rerank('a', ['a', 'b'])])"
+    foreign = {name.partition(".")[0] for name in loaded_by(code)} - set(sys.stdlib_module_names) - {"anyrank"}
+    assert not foreign
+
+
+@pytest.mark.parametrize("spec", ["cross_encoder:some/model", "embedding:some/model"])
+def test_building_a_local_scorer_loads_no_model_library(spec):
+    """Torch waits for the first call that needs it."""
+    assert not loaded_by(f"from anyrank import load; load({spec!r})") & {"torch", "transformers", "numpy"}
+
+
+def test_all_is_sorted_and_there():
+    """Every public name exists, once, in order."""
+    assert list(anyrank.__all__) == sorted(set(anyrank.__all__))
+    assert all(hasattr(anyrank, name) for name in anyrank.__all__)
+    for name in errors.__all__:
+        assert name in (errors.__doc__ or "")
+
+
+def test_versions_go_together():
+    """All distributions have the core's version and ask for it."""
+    for path in PROJECTS:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        assert project["version"] == anyrank.__version__, path
+        assert project["requires-python"] == ">=3.11", path
+        assert path == PROJECTS[0] or "anyrank>=0.1,<0.2" in project["dependencies"], path
+
+
+def test_the_core_depends_on_requests_only():
+    """Everything else is optional."""
+    assert tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["dependencies"] == ["requests>=2.31"]
+
+
+@pytest.mark.parametrize("folder", ["tests", "examples"])
+def test_torch_is_pinned_first(folder):
+    """Another version pulls gigabytes of packages for GPUs."""
+    first = (ROOT / folder / "requirements.txt").read_text(encoding="utf-8").splitlines()[0]
+    assert first.split()[0] == "torch==2.13.0"
+
+
+def test_every_scorer_and_method_is_in_the_readme():
+    """The tables name all of them, and none that is not there."""
+    rows = re.findall(r"^\| `([^|]*)\|", README, flags=re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"\b([a-z_]+)\b", row)}
+    assert set(names()) <= listed
+    assert set(METHODS) <= listed
+    assert all(f"`{name}`" in README for name in NORMALIZERS)
+
+
+def test_every_built_in_scorer_can_be_built():
+    """Each file of ``scorers/`` has a scorer of its own name."""
+    for name in set(names()) - set(COMPOSITIONS):
+        scorer = load(name) if name == "lexical" else load(f"{name}:some/model")
+        assert scorer.name == name
+
+
+def test_the_package_is_typed():
+    """Type checkers are told to look inside, in every distribution."""
+    assert (ROOT / "src/anyrank/py.typed").is_file()
+    for source in ROOT.glob("integrations/*/src"):
+        assert list(source.rglob("py.typed")), source

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 import pickle
 
 import pytest
@@ -71,6 +72,23 @@ def test_repr_is_short():
     shown = repr(Ranking.of(range(1000)))
     assert "hits=1000" in shown
     assert len(shown) < 300
+
+
+def test_a_report_as_plain_values():
+    """Only what it says, as JSON can hold it; long errors are cut."""
+    member = Report(scorer="b", truncated={3: 7})
+    report = Report(scorer="a", usage={"tokens": 5}, errors=(OSError("x" * 999),)).including({"b": member})
+    assert (
+        json.loads(json.dumps(report.to_dict()))
+        == report.to_dict()
+        == {
+            "scorer": "a",
+            "usage": {"tokens": 5},
+            "truncated": {"3": 7},
+            "errors": ["OSError: " + "x" * 200],
+            "members": {"b": {"scorer": "b", "truncated": {"3": 7}}},
+        }
+    )
 
 
 def test_a_report_adds_its_members_up():

@@ -187,6 +187,8 @@ class Method:
 
     def checked(self, name: str, parameters: Mapping[str, Any]) -> None:
         """Raise `FusionError` unless the formula takes these parameters, with these values."""
+        if not parameters:
+            return
         known = [p.name for p in signature(self.totals).parameters.values() if p.kind is Parameter.KEYWORD_ONLY]
         for parameter, value in parameters.items():
             if parameter not in known:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .ranking import Ranking, Report
     from .text import TextOf
 
-__all__ = ["ApiKey", "HostReranker", "OnReport", "RerankerLike", "refuse_secrets"]
+__all__ = ["ApiKey", "HostReranker", "OnReport", "RerankerLike", "checked_top_n", "refuse_secrets"]
 
 T = TypeVar("T")
 
@@ -161,6 +161,11 @@ class HostReranker:
         if self.on_report is not None:
             self.on_report(report)
         return ranking
+
+
+def checked_top_n(value: int | None, name: str) -> int | None:
+    """Return a positive whole number, or None for all; raises `ArgumentError` with the host's name for it."""
+    return _checks.top_n(value, name)
 
 
 def refuse_secrets(value: object, where: str = "scorer_options") -> None:

@@ -73,21 +73,23 @@ def fuse(
     or all zero, for documents that cannot be told apart, and when a method that reads scores meets a list whose
     scores are missing or rise.
     """
-    fuser = Fuser(method, weights=weights, normalize=normalize, parameters=parameters)
-    return fuser.fuse(rankings, key=key, top_n=top_n)
+    fuser = Fuser(method, weights=weights, normalize=normalize, parameters=parameters, top_n=top_n)
+    return fuser.fuse(rankings, key=key)
 
 
 @dataclass(frozen=True)
 class Fuser:
     """A fusion method with its settings, checked once: what `fuse`, `anyrank.Ensemble` and the adapters run.
 
-    ``parameters`` are the method's own and may also hold ``normalize``. Raises `FusionError` at construction.
+    ``parameters`` are the method's own and may also hold ``normalize``; ``top_n`` documents come back (None: all).
+    Raises `FusionError`, or `ArgumentError` for ``top_n``, at construction.
     """
 
     method: str = "rrf"
     weights: Weights = field(default=None, kw_only=True)
     normalize: str | None = field(default=None, kw_only=True)
     parameters: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    top_n: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check every setting."""
@@ -101,6 +103,7 @@ class Fuser:
         METHODS[self.method].checked(self.method, parameters)
         self._check_normalize(normalize)
         _check_weights(self.weights)
+        _checks.top_n(self.top_n)
 
     @property
     def score_kind(self) -> str:
@@ -146,15 +149,15 @@ class Fuser:
     @overload
     def fuse(self, rankings: Plain[T], *, key: Key[T] | None = ..., top_n: int | None = ...) -> Ranking[T]: ...
     def fuse(self, rankings: Any, *, key: Key[Any] | None = None, top_n: int | None = None) -> Ranking[Any]:
-        """Fuse as `anyrank.fuse` does."""
-        limit = _checks.top_n(top_n)
+        """Fuse as `anyrank.fuse` does; ``top_n`` None keeps the fuser's own."""
+        limit = _checks.top_n(top_n) or self.top_n
         pool: _Pool[Any] = _Pool(key or default_key)
         sources = self._sources(rankings)
         columns = [pool.column(source, needs_scores=self.reads_scores) for source in sources]
         totals = self.totals(columns, len(pool.documents))
         order = sorted(range(len(totals)), key=totals.__getitem__, reverse=True)[:limit]
         report = Report(scorer=self.method, score_kind=self.score_kind).including(
-            {source.name: source.ranking.report for source in sources if source.ranking.report.scorer}
+            {source.name: source.report for source in sources if source.report is not None}
         )
         return Ranking(tuple(Hit(pool.documents[i], i, totals[i]) for i in order), report)
 
@@ -192,7 +195,7 @@ class Fuser:
         if len(weights) != len(lists):
             msg = f"{len(weights)} weights for {len(lists)} rankings: give one a ranking"
             raise FusionError(msg)
-        return [_Source(str(i), _ranking(str(i), one), weights[i]) for i, one in enumerate(lists)]
+        return [_source(str(i), one, weights[i]) for i, one in enumerate(lists)]
 
     def _named(self, rankings: Mapping[str, Any]) -> list[_Source[Any]]:
         if self.weights is not None and not isinstance(self.weights, Mapping):
@@ -201,7 +204,7 @@ class Fuser:
         if self.weights is not None:
             _refuse_unweighted(rankings, self.weights)
         names = rankings if self.weights is None else self.weights
-        return [_Source(name, _ranking(name, rankings.get(name, ())), self.weight(name)) for name in names]
+        return [_source(name, rankings.get(name, ()), self.weight(name)) for name in names]
 
 
 def default_key(document: Any) -> Hashable:
@@ -217,9 +220,24 @@ def default_key(document: Any) -> Hashable:
 
 @dataclass(frozen=True, slots=True)
 class _Source(Generic[T]):
+    """One named list: its documents in order, their scores where it has them, and the report where it has one."""
+
     name: str
-    ranking: Ranking[T]
     weight: float
+    documents: Sequence[T]
+    scores: Sequence[float | None]
+    report: Report | None
+
+
+def _source(name: str, given: Any, weight: float) -> _Source[Any]:
+    if isinstance(given, Ranking):
+        report = given.report if given.report.scorer else None
+        return _Source(name, weight, given.documents, given.scores, report)
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
+        msg = f"source {name!r} must be a Ranking or a list of documents in order; got a {type(given).__name__}"
+        raise FusionError(msg)
+    documents = list(given)
+    return _Source(name, weight, documents, [None] * len(documents), None)
 
 
 class _Pool(Generic[T]):
@@ -232,14 +250,15 @@ class _Pool(Generic[T]):
 
     def column(self, source: _Source[T], *, needs_scores: bool) -> Column:
         """Take in a source's documents, each once, and return its column."""
-        if needs_scores:
-            _check_scores(source.name, source.ranking.scores)
-        kept: dict[int, float | None] = {}
-        for hit in source.ranking:
-            kept.setdefault(self._id(hit.document), hit.score)
-        return Column(source.weight, list(kept), [s for s in kept.values() if s is not None] if needs_scores else [])
+        if not needs_scores:
+            return Column(source.weight, list(dict.fromkeys(map(self._number, source.documents))), ())
+        _check_scores(source.name, source.scores)
+        kept: dict[int, float] = {}
+        for document, score in zip(source.documents, source.scores, strict=True):
+            kept.setdefault(self._number(document), score or 0.0)
+        return Column(source.weight, list(kept), list(kept.values()))
 
-    def _id(self, document: T) -> int:
+    def _number(self, document: T) -> int:
         key = self.key(document)
         if key is None:
             msg = f"key= gave None for {document!r:.80}: it must tell documents apart"
@@ -253,15 +272,6 @@ class _Pool(Generic[T]):
         if number == len(self.documents):
             self.documents.append(document)
         return number
-
-
-def _ranking(name: str, given: Any) -> Ranking[Any]:
-    if isinstance(given, Ranking):
-        return given
-    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
-        msg = f"source {name!r} must be a Ranking or a list of documents in order; got a {type(given).__name__}"
-        raise FusionError(msg)
-    return Ranking.of(given)
 
 
 def _check_scores(name: str, scores: Sequence[float | None]) -> None:

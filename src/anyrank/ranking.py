@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Generic, SupportsIndex, TypeVar, overload
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
 from .errors import ArgumentError
 
@@ -49,6 +49,20 @@ class Report:
     degraded: bool = False
     errors: tuple[Exception, ...] = ()
     members: Mapping[str, Report] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the report says as plain JSON values, for a trace or a log; what it does not say is left out.
+
+        An error is its type and the first 200 characters of its message.
+        """
+        said: dict[str, Any] = {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+        for name in said.keys() & {"usage", "truncated"}:
+            said[name] = {str(key): amount for key, amount in said[name].items()}
+        if self.errors:
+            said["errors"] = [f"{type(error).__name__}: {error!s:.200}" for error in self.errors]
+        if self.members:
+            said["members"] = {name: member.to_dict() for name, member in self.members.items()}
+        return said
 
     def including(self, members: Mapping[str, Report]) -> Report:
         """Return this report with its members', their sums added to its own."""

@@ -1,5 +1,6 @@
 """Every Python block of every Markdown file runs, top to bottom, in one namespace, and prints what it says."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ HIDDEN = {".venv", ".venv-lowest", ".git", ".github", "node_modules"}
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.md") if not HIDDEN & set(path.relative_to(ROOT).parts)
 )
+QUIET = {**os.environ, "HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "false"}
 BLOCK = re.compile(r"^( *)```(python|text)\n(.*?)^\1```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
@@ -39,7 +41,13 @@ def test_the_snippets_run(document, tmp_path):
     program = tmp_path / Path(document).with_suffix(".py").name
     program.write_text(script(document), encoding="utf-8")
     result = subprocess.run(
-        [sys.executable, "-W", "error", program], capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False
+        [sys.executable, "-W", "error", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
+        env=QUIET,
     )
     assert result.returncode == 0, result.stderr
     for kind, body, line in blocks(document):

@@ -19,7 +19,13 @@ def run(name, *arguments, **environment):
         text=True,
         timeout=600,
         check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "100", **environment},
+        env={
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "HAYSTACK_TELEMETRY_ENABLED": "false",
+            "COLUMNS": "100",
+            **environment,
+        },
     )
 
 

@@ -1,5 +1,7 @@
 """What holds for the packages as a whole: light imports, one version, documents that tell the truth."""
 
+import doctest
+import importlib
 import re
 import subprocess
 import sys
@@ -75,6 +77,12 @@ def test_torch_is_pinned_first(folder):
     """Another version pulls gigabytes of packages for GPUs."""
     first = (ROOT / folder / "requirements.txt").read_text(encoding="utf-8").splitlines()[0]
     assert first.split()[0] == "torch==2.13.0"
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "src/anyrank").glob("[a-z]*.py")))
+def test_the_examples_in_docstrings_hold(module):
+    """Every ``>>>`` in a public module gives what it says."""
+    assert doctest.testmod(importlib.import_module(f"anyrank.{module}")).failed == 0
 
 
 def test_every_scorer_and_method_is_in_the_readme():

@@ -83,17 +83,16 @@ def condorcet(columns: Columns, size: int) -> list[float]:
     which sorting by pairwise majority (Montague & Aslam, CIKM 2002) gives up where the majorities go round in a
     circle. Takes time quadratic in the candidates.
     """
-    places = [dict(zip(column.ids, range(size), strict=False)) for column in columns]
-    rows = [[place.get(candidate, size) for candidate in range(size)] for place in places]
+    weights = [column.weight for column in columns]
+    ballots = [dict(zip(column.ids, range(size), strict=False)) for column in columns]
+    places = [[ballot.get(candidate, size) for ballot in ballots] for candidate in range(size)]
     wins = [0.0] * size
-    for one in range(size):
-        for other in range(one):
-            lead = math.fsum(
-                column.weight * ((row[one] < row[other]) - (row[one] > row[other]))
-                for column, row in zip(columns, rows, strict=True)
-            )
-            wins[one] += 0.5 + 0.5 * ((lead > 0) - (lead < 0))
-            wins[other] += 0.5 - 0.5 * ((lead > 0) - (lead < 0))
+    for one, mine in enumerate(places):
+        for other, theirs in enumerate(places[:one]):
+            lead = math.fsum([w * ((a < b) - (a > b)) for w, a, b in zip(weights, mine, theirs, strict=True)])
+            mine_wins = 0.5 + 0.5 * ((lead > 0) - (lead < 0))
+            wins[one] += mine_wins
+            wins[other] += 1 - mine_wins
     return [win / (size - 1) if size > 1 else 1.0 for win in wins]
 
 

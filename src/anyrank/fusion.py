@@ -69,6 +69,9 @@ def fuse(
     keep first-seen order, and ``Hit.index`` counts the distinct documents in that order. Duplicates inside a list
     are dropped first, later items move up. A weight without a list counts as an empty list.
 
+    >>> fuse({"bm25": ["a", "b"], "dense": ["b", "c"]}, weights={"bm25": 0.7, "dense": 0.3}).documents
+    ['b', 'a', 'c']
+
     Raises `FusionError` for an unknown method, source or parameter, for weights that are empty, negative, not finite
     or all zero, for documents that cannot be told apart, and when a method that reads scores meets a list whose
     scores are missing or rise.

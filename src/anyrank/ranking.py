@@ -51,15 +51,18 @@ class Report:
     members: Mapping[str, Report] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the report says as plain JSON values, for a trace or a log; what it does not say is left out.
+        """Return what the report says as plain JSON values, for a trace or a log.
 
-        An error is its type and the first 200 characters of its message.
+        What it does not say is left out; whether it is degraded always stands there, to be filtered by.
+
+        An error is the name of its type: messages may quote documents, which traces hold only where that is asked for.
         """
         said: dict[str, Any] = {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
+        said["degraded"] = self.degraded
         for name in said.keys() & {"usage", "truncated"}:
             said[name] = {str(key): amount for key, amount in said[name].items()}
         if self.errors:
-            said["errors"] = [f"{type(error).__name__}: {error!s:.200}" for error in self.errors]
+            said["errors"] = [type(error).__name__ for error in self.errors]
         if self.members:
             said["members"] = {name: member.to_dict() for name, member in self.members.items()}
         return said

@@ -203,6 +203,10 @@ class Reranker(StagedReranker):
     all), ``min_score`` those that score at least that much (inclusive; an error for kinds where it means nothing),
     ``then`` are steps from ranking to ranking after the order and before the cut. Not to be subclassed: another
     behaviour is another scorer.
+
+    >>> ranking = Reranker("lexical", top_n=1).rerank("sorted inputs", ["count items", "merge sorted inputs"])
+    >>> ranking[0].document, ranking[0].index
+    ('merge sorted inputs', 1)
     """
 
     def __init__(

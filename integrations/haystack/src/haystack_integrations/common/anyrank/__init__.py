@@ -1,0 +1,1 @@
+"""What the anyrank ranker and joiner for Haystack share."""

@@ -1,0 +1,114 @@
+"""`FusionJoiner`: named lists of Haystack documents in, `anyrank.fusion.Fuser`, one list out.
+
+The class has to be defined here: `Pipeline.loads` imports components from ``haystack_integrations`` and from no
+package that it does not know. Annotations are not postponed: Haystack makes sockets of them.
+"""
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, Final, Self
+
+from haystack import Document, component, default_from_dict, default_to_dict
+
+from anyrank import Ranking
+from anyrank.errors import FusionError
+from anyrank.fusion import Fuser
+from anyrank.ranking import Hit
+from haystack_integrations.common.anyrank.documents import checked_top_k, distinct, score_of, scored
+
+RESERVED: Final = ("get", "self", "top_k")
+"""Names that cannot be inputs: Haystack keeps sockets as attributes beside its ``get``; `FusionJoiner.run` has two."""
+
+
+@component
+class FusionJoiner:
+    """Fuses several lists of documents into one, with an input socket for each list, named by its weight.
+
+    ``FusionJoiner(weights={"bm25": 0.7, "dense": 0.3})`` has the inputs ``bm25`` and ``dense``: a weight belongs to
+    its list whatever arrives first. An input that is not connected, or whose branch was skipped, is an empty list.
+
+    ``method`` is one of `anyrank.fusion.METHODS`, ``parameters`` are its own (``{"k": 60}``) and may hold
+    ``normalize``; ``top_k`` documents come back (None: all). Documents with the same id are one: its copy in the
+    first list, in the order of the weights, survives, and ties keep first-seen order.
+
+    Retrievers that feed the *same* input are shards of one source: their lists are merged by score. Scores that
+    cannot be compared belong on two inputs.
+
+    Raises `anyrank.errors.FusionError` (a `ValueError`) for names, weights, a method or parameters that cannot be.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        *,
+        method: str = "rrf",
+        parameters: dict[str, Any] | None = None,
+        top_k: int | None = None,
+    ) -> None:
+        self._fuser = Fuser(method, weights=_named(weights), parameters=parameters or {})
+        self.weights = {name: self._fuser.weight(name) for name in weights}
+        self.method = method
+        self.parameters = parameters
+        self.top_k = checked_top_k(top_k)
+        for name in self.weights:
+            component.set_input_type(self, name, list[Document], default=None)
+
+    @component.output_types(documents=list[Document])
+    def run(self, top_k: int | None = None, **lists: list[Document] | None) -> dict[str, list[Document]]:
+        """Return the fused documents, best first, under ``"documents"``.
+
+        They are new objects that differ from the given ones only in their score, the fused one. ``top_k`` overrides
+        the component's own for this call. Raises `anyrank.errors.ArgumentError` for a bad ``top_k`` or an unknown
+        list, and for missing or rising scores where the method reads scores.
+        """
+        limit = checked_top_k(top_k) or self.top_k
+        rankings = {name: self._ranking(name, documents or []) for name, documents in lists.items()}
+        return {"documents": scored(self._fuser.fuse(rankings, key=attrgetter("id"), top_n=limit))}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, top_k: int | None = None, **lists: list[Document] | None) -> dict[str, list[Document]]:
+        """Return what `run` does: it waits for nothing."""
+        return self.run(top_k, **lists)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write the component down as plain values.
+
+        YAML sorts the keys of a dict, and the order of the weights has a meaning: out of alphabetical order they are
+        written as pairs.
+        """
+        in_order = list(self.weights) == sorted(self.weights)
+        weights = dict(self.weights) if in_order else [list(pair) for pair in self.weights.items()]
+        return default_to_dict(self, weights=weights, method=self.method, parameters=self.parameters, top_k=self.top_k)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build the component that `to_dict` wrote down."""
+        settings = dict(data.get("init_parameters", {}))
+        settings["weights"] = dict(settings.get("weights", {}))
+        return default_from_dict(cls, {**data, "init_parameters": settings})
+
+    def _ranking(self, name: str, documents: list[Document]) -> Ranking[Document]:
+        """Return a list as it came, or, where Haystack strung several together as they arrived, by score and id."""
+        if self._is_shared(name):
+            documents = sorted(distinct(documents), key=lambda document: (-score_of(document), document.id))
+        return Ranking(tuple(Hit(document, place, document.score) for place, document in enumerate(documents)))
+
+    def _is_shared(self, name: str) -> bool:
+        """Whether the pipeline feeds this input from several places."""
+        socket = self.__haystack_input__.get(name)  # type: ignore[attr-defined]  # @component gives it to every instance
+        return socket is not None and bool(socket.is_variadic)
+
+
+def _named(weights: object) -> dict[str, float]:
+    """Return the weights as a dict. Raises `FusionError` unless their names can be inputs of a component."""
+    if not isinstance(weights, Mapping):
+        msg = f"weights must be a dict by input name, such as {{'bm25': 0.7, 'dense': 0.3}}; got {weights!r:.80}"
+        raise FusionError(msg)
+    for name in weights:
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or name in RESERVED:
+            msg = (
+                f"weights: {name!r} cannot be the name of an input: take a Python name without a leading underscore, "
+                f"other than {', '.join(RESERVED)}"
+            )
+            raise FusionError(msg)
+    return dict(weights)

@@ -152,30 +152,36 @@ class StagedReranker(Lifecycle):
         items, texts = _candidates(documents, text, first_stage)
         places: Sequence[int] = range(len(items))
         reports: list[Report] = []
-        for number, stage in enumerate(self._stages, start=1):
+        for stage in self._stages:
             [outcome] = yield [Question(stage.scorer, query, texts)]
             scores = outcome.unwrap()
             reports.append(_at(scores.report, places))
-            order = scores.ranked()
-            last = number == len(self._stages)
-            kept = order if last else order[: stage.keep]
+            last = stage is self._stages[-1]
+            order = scores.ranked()[: None if last else stage.keep]
             places, values = [places[i] for i in order], [scores[i] for i in order]
             if not last:
-                places, values = places[: stage.keep], values[: stage.keep]
-                texts = Candidates((texts[i] for i in kept), values)
-        hits = tuple(Hit(items[place], place, value) for place, value in zip(places, values, strict=True))
+                texts = Candidates((texts[i] for i in order), values)
         report = replace(self._report(reports), seconds=perf_counter() - started)
-        return self._cut(Ranking(hits, report), floor, limit)
+        return self._cut(items, list(zip(places, values, strict=True)), report, floor, limit)
 
     def _report(self, reports: Sequence[Report]) -> Report:
         return reports[0]
 
-    def _cut(self, ranking: Ranking[T], floor: float | None, limit: int | None) -> Ranking[T]:
-        """Apply threshold, further steps and cut, in this order."""
-        if floor is not None and ranking and not ranking.report.degraded:
-            self.refuse_threshold(floor, ranking.report.score_kind)
-            passed = tuple(hit for hit in ranking if hit.score is not None and hit.score >= floor)
-            ranking = Ranking(passed, ranking.report)
+    def _cut(
+        self,
+        items: Sequence[T],
+        found: Sequence[tuple[int, float]],
+        report: Report,
+        floor: float | None,
+        limit: int | None,
+    ) -> Ranking[T]:
+        """Apply threshold, further steps and cut, in this order; ``found`` are places and scores, best first."""
+        if floor is not None and found and not report.degraded:
+            self.refuse_threshold(floor, report.score_kind)
+            found = [pair for pair in found if pair[1] >= floor]
+        if not self._then:
+            found = found[:limit]
+        ranking = Ranking(tuple(Hit(items[place], place, score) for place, score in found), report)
         for step in self._then:
             ranking = _stepped(step, ranking)
         return ranking[:limit]

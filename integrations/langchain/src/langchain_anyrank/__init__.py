@@ -1,0 +1,11 @@
+"""Reranking and rank fusion for LangChain.
+
+`AnyRankCompressor` is any anyrank scorer as a document compressor and as a Runnable, `RerankRetriever` puts it behind
+a retriever. `Fusion` makes one list of several named ones, `FusionRetriever` asks the retrievers for them.
+"""
+
+from langchain_anyrank.compressor import AnyRankCompressor
+from langchain_anyrank.fusion import Fusion
+from langchain_anyrank.retrievers import FusionRetriever, RerankRetriever
+
+__all__ = ["AnyRankCompressor", "Fusion", "FusionRetriever", "RerankRetriever"]

@@ -1,0 +1,46 @@
+"""What reranking and fusion need to know about LangChain's documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.documents import Document
+
+from anyrank.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from anyrank import Ranking
+
+SCORE = "relevance_score"
+"""Where LangChain's rerankers leave the score, in a document's metadata."""
+
+
+def documents_of(given: Any, name: str) -> list[Document]:
+    """Return a list of documents; raises `ArgumentError`, saying what ``name`` holds instead."""
+    whole = isinstance(given, Document | str | Mapping) or not isinstance(given, Iterable)
+    documents = [given] if whole else list(given)
+    strangers = documents if whole else [item for item in documents if not isinstance(item, Document)]
+    if strangers:
+        msg = f"{name} must be a list of LangChain Documents; got a {type(strangers[0]).__name__}: {strangers[0]!r:.80}"
+        raise ArgumentError(msg)
+    return documents
+
+
+def identity(document: Document) -> tuple[str, str]:
+    """Return what tells documents apart: the id where there is one, else the text, and never one for the other."""
+    return ("id", document.id) if document.id else ("page_content", document.page_content)
+
+
+def scores_of(documents: Iterable[Document]) -> list[float] | None:
+    """Return the scores an earlier step left, or None unless every document has a number there."""
+    scores = [document.metadata.get(SCORE) for document in documents]
+    return scores if all(isinstance(score, Real) and not isinstance(score, bool) for score in scores) else None  # type: ignore[return-value]  # looked at each
+
+
+def scored(ranking: Ranking[Document]) -> list[Document]:
+    """Return copies, best first, with their scores; id, subclass and all other metadata stay."""
+    return [
+        hit.document.model_copy(update={"metadata": {**hit.document.metadata, SCORE: hit.score}}) for hit in ranking
+    ]

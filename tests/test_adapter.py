@@ -93,6 +93,12 @@ def test_options_and_keys_go_with_specs(scorer, settings):
         HostReranker(scorer, **settings)
 
 
+def test_options_are_a_dict():
+    """Anything else is refused without repeating it."""
+    with pytest.raises(ArgumentError, match="scorer_options must be a dict of the scorer's options; got a list"):
+        HostReranker("lexical", scorer_options=["s3cr3t"])
+
+
 def test_numbers_of_a_wrapped_reranker_can_be_overridden():
     """``top_n`` and ``score_threshold`` None keep its own."""
     inner = Reranker(lambda _q, texts: [float(len(text)) for text in texts], top_n=2, min_score=2)

@@ -83,7 +83,7 @@ def test_a_report_as_plain_values():
         == report.to_dict()
         == {
             "scorer": "a",
-        "degraded": False,
+            "degraded": False,
             "usage": {"tokens": 5},
             "truncated": {"3": 7},
             "errors": ["OSError"],

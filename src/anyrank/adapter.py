@@ -57,6 +57,9 @@ class HostReranker:
         on_report: OnReport | None = None,
     ) -> None:
         """Build what the spec names, or wrap the object."""
+        if scorer_options is not None and not isinstance(scorer_options, Mapping):
+            msg = f"scorer_options must be a dict of the scorer's options; got a {type(scorer_options).__name__}"
+            raise ArgumentError(msg)
         self.scorer = scorer
         self.scorer_options = dict(scorer_options or {})
         self.on_report = on_report

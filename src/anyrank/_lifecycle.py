@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from .scorer import resolve
+from ._registry import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ._question import AnyScorer
-    from .scorer import ScorerLike
+    from .scorer import AnyScorer, ScorerLike
 
 
 class Held:
@@ -19,7 +18,7 @@ class Held:
     __slots__ = ("owned", "scorers")
 
     def __init__(self, scorers: Iterable[ScorerLike]) -> None:
-        """Resolve each; see `anyrank.scorer.resolve` for what is refused."""
+        """Resolve each; see `anyrank._registry.resolve` for what is refused."""
         resolved = [resolve(scorer) for scorer in scorers]
         self.scorers: tuple[AnyScorer, ...] = tuple(scorer for scorer, _ in resolved)
         self.owned: tuple[AnyScorer, ...] = tuple(scorer for scorer, built_here in resolved if built_here)

@@ -6,11 +6,14 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from contextvars import copy_context
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from . import _checks
+from ._registry import require
 from .errors import ArgumentError
-from .scorer import Candidates, Scores
+from .scorer import Candidates, Scores, SpecFromFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -102,11 +105,42 @@ def _whole(text: str) -> str:
     return text
 
 
-def check_remote_code(name: str, model: str, revision: str | None, *, trusted: bool) -> None:
-    """Raise `ArgumentError` when a repository's code is to be run without saying which version of it."""
-    if trusted and revision is None and not Path(model).is_dir():
-        msg = (
-            f"{name} with trust_remote_code=True runs code from the repository {model!r}: pin it with "
-            "revision='<commit hash>', after reading that commit"
+@dataclass(eq=False)
+class LibraryModel(SpecFromFields, LocalModel[M]):
+    """A local model that sentence-transformers loads; ``model`` is a repository id or a folder.
+
+    ``device`` None lets the library choose. ``revision`` pins a repository's commit; ``trust_remote_code`` runs the
+    repository's own code and needs such a pin. Needs ``anyrank[local]``.
+    """
+
+    model: str
+    device: str | None = None
+    dtype: str = "float32"
+    batch_size: int = 32
+    max_length: int | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the model; raises `ArgumentError`."""
+        _checks.top_n(self.batch_size, "batch_size")
+        _checks.top_n(self.max_length, "max_length")
+        if self.trust_remote_code and self.revision is None and not Path(self.model).is_dir():
+            msg = (
+                f"{self.name} with trust_remote_code=True runs code from the repository {self.model!r}: pin it with "
+                "revision='<commit hash>', after reading that commit"
+            )
+            raise ArgumentError(msg)
+
+    def _open(self, kind: str, **settings: Any) -> M:
+        """Load the model as a class of sentence-transformers."""
+        library = require("sentence_transformers", needed_by=f"scorer {self.name!r}", install="anyrank[local]")
+        model: M = getattr(library, kind)(
+            self.model,
+            device=self.device,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+            model_kwargs={"dtype": self.dtype},
+            **settings,
         )
-        raise ArgumentError(msg)
+        return model

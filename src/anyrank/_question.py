@@ -7,14 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from . import _checks
 from ._rounds import Rounds, arun, run
 from .errors import AsyncOnlyError, ScoresError, TextError
-from .scorer import AsyncScorer, Candidates, Image, Scorer, Scores, Traits, traits
-
-AnyScorer: TypeAlias = Scorer | AsyncScorer
+from .scorer import AnyScorer, Candidates, Image, Scores, Traits, traits
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
 
 from . import _checks
-from .errors import MissingDependencyError, SpecError, UnknownScorerError
+from .errors import ArgumentError, MissingDependencyError, SpecError, UnknownScorerError
+from .scorer import AnyScorer, FunctionScorer, Scorer, ScorerLike
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from .cascade import Cascade
-    from .scorer import Scorer
 
 Spec: TypeAlias = str | Mapping[str, Any]
 Factory: TypeAlias = Callable[..., Any]
@@ -71,6 +71,30 @@ def load_scorer(spec: Spec) -> Scorer:
         msg = "a cascade is a reranker, not a scorer: build it with load(), or give the spec to an adapter"
         raise SpecError(msg)
     return load(spec)  # type: ignore[return-value]  # only the cascade is no scorer
+
+
+def resolve(scorer: ScorerLike) -> tuple[AnyScorer, bool]:
+    """Return the scorer object that ``scorer`` stands for, and whether it was built here (and is ours to close).
+
+    Raises `ArgumentError` for a class, a reranker or anything else that cannot score, `SpecError` for a bad spec.
+    """
+    if isinstance(scorer, (str, Mapping)):
+        return load_scorer(scorer), True
+    if isinstance(scorer, type):
+        msg = f"{scorer.__name__} is a class: pass an instance of it"
+        raise ArgumentError(msg)
+    if callable(getattr(scorer, "score", None)) or callable(getattr(scorer, "ascore", None)):
+        return cast("AnyScorer", scorer), False
+    if callable(scorer):
+        return cast("AnyScorer", FunctionScorer(scorer)), False
+    if hasattr(scorer, "rerank"):
+        msg = f"{scorer!r} is a reranker, not a scorer: pass the scorer inside it, or use it on its own"
+        raise ArgumentError(msg)
+    msg = (
+        f"{scorer!r:.80} is no scorer: pass a spec such as 'lexical', a function (query, texts) -> floats, "
+        "or an object with a method score(query, texts)"
+    )
+    raise ArgumentError(msg)
 
 
 def read_spec(spec: object) -> tuple[str, str | None, dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Unpack
 
 from . import _checks
 from ._lifecycle import acall, call
@@ -22,9 +22,9 @@ from .scorer import ScorerLike, traits
 
 if TYPE_CHECKING:
     from .ranking import Ranking, Report
-    from .text import TextOf
+    from .reranker import Options
 
-__all__ = ["ApiKey", "HostReranker", "OnReport", "RerankerLike", "checked_top_n", "refuse_secrets"]
+__all__ = ["ApiKey", "HostLifecycle", "HostReranker", "OnReport", "RerankerLike", "checked_top_n", "refuse_secrets"]
 
 T = TypeVar("T")
 
@@ -85,31 +85,13 @@ class HostReranker:
         """How many documents come back at most: the adapter's own number, else the wrapped reranker's."""
         return self._top_n or self.reranker.top_n
 
-    def rerank(
-        self,
-        query: str,
-        documents: Iterable[T],
-        *,
-        text: TextOf[T] = None,
-        first_stage: Iterable[float | None] | None = None,
-        top_n: int | None = None,
-    ) -> Ranking[T]:
+    def rerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]:
         """Rerank as `Reranker.rerank` does, then deliver the report."""
-        options = self._options(text, first_stage, top_n)
-        return self._delivered(self.reranker.rerank(query, documents, **options))
+        return self._delivered(self.reranker.rerank(query, documents, **self._own(options)))
 
-    async def arerank(
-        self,
-        query: str,
-        documents: Iterable[T],
-        *,
-        text: TextOf[T] = None,
-        first_stage: Iterable[float | None] | None = None,
-        top_n: int | None = None,
-    ) -> Ranking[T]:
+    async def arerank(self, query: str, documents: Iterable[T], **options: Unpack[Options]) -> Ranking[T]:
         """Rerank as `Reranker.arerank` does, then deliver the report."""
-        options = self._options(text, first_stage, top_n)
-        return self._delivered(await self.reranker.arerank(query, documents, **options))
+        return self._delivered(await self.reranker.arerank(query, documents, **self._own(options)))
 
     def warm_up(self) -> None:
         """Load models and open clients now."""
@@ -149,11 +131,11 @@ class HostReranker:
             raise SpecError(msg) from error
         return fields
 
-    def _options(self, text: Any, first_stage: Any, top_n: int | None) -> dict[str, Any]:
+    def _own(self, options: Options) -> Options:
+        """Return a call's options with the adapter's own numbers where the call gives none."""
         return {
-            "text": text,
-            "first_stage": first_stage,
-            "top_n": _checks.top_n(top_n) or self._top_n,
+            **options,
+            "top_n": _checks.top_n(options.get("top_n")) or self._top_n,
             "min_score": self._threshold,
         }
 
@@ -164,6 +146,28 @@ class HostReranker:
         if self.on_report is not None:
             self.on_report(report)
         return ranking
+
+
+class HostLifecycle:
+    """For adapters whose host has no words of its own for it: the lifecycle of the `HostReranker` in ``_host``."""
+
+    _host: HostReranker
+
+    def warm_up(self) -> None:
+        """Load models and open clients now instead of at the first call."""
+        self._host.warm_up()
+
+    async def awarm_up(self) -> None:
+        """Warm up without blocking the event loop."""
+        await self._host.awarm_up()
+
+    def close(self) -> None:
+        """Close what was built from a spec, never an object that was given."""
+        self._host.close()
+
+    async def aclose(self) -> None:
+        """Close as `close` does, on the running event loop."""
+        await self._host.aclose()
 
 
 def checked_top_n(value: int | None, name: str) -> int | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack, fi
 
 from . import _checks
 from ._lifecycle import Held, Lifecycle
-from ._question import AnyScorer, Question
+from ._question import Question
 from ._rounds import Rounds, aeach, arun, each, run
 from .errors import ArgumentError
 from .ranking import Hit, Ranking, Report
-from .scorer import RANK_KINDS, Candidates, ScorerLike, Scores, traits
+from .scorer import RANK_KINDS, AnyScorer, Candidates, ScorerLike, Scores, traits
 from .text import TextOf, texts_of
 
 if TYPE_CHECKING:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, cast, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from .errors import ArgumentError
 from .ranking import Report
 
 __all__ = [
     "RANK_KINDS",
+    "AnyScorer",
     "AsyncScorer",
     "Candidates",
     "FunctionScorer",
@@ -21,7 +22,6 @@ __all__ = [
     "Scores",
     "SpecFromFields",
     "Traits",
-    "resolve",
     "traits",
     "widest",
 ]
@@ -114,6 +114,8 @@ class AsyncScorer(Protocol):
         ...
 
 
+AnyScorer: TypeAlias = Scorer | AsyncScorer
+
 ScoreFunction: TypeAlias = Callable[[str, Candidates], Sequence[float] | Awaitable[Sequence[float]]]
 ScorerLike: TypeAlias = Scorer | AsyncScorer | ScoreFunction | str | Mapping[str, Any]
 """What can stand for a scorer: an object, a function, or a spec that `load` reads."""
@@ -188,29 +190,3 @@ class FunctionScorer:
 
     def __repr__(self) -> str:
         return f"FunctionScorer({self.name})"
-
-
-def resolve(scorer: ScorerLike) -> tuple[Scorer | AsyncScorer, bool]:
-    """Return the scorer object that ``scorer`` stands for, and whether it was built here (and is ours to close).
-
-    Raises `ArgumentError` for a class, a reranker or anything else that cannot score, `SpecError` for a bad spec.
-    """
-    if isinstance(scorer, (str, Mapping)):
-        from ._registry import load_scorer
-
-        return load_scorer(scorer), True
-    if isinstance(scorer, type):
-        msg = f"{scorer.__name__} is a class: pass an instance of it"
-        raise ArgumentError(msg)
-    if callable(getattr(scorer, "score", None)) or callable(getattr(scorer, "ascore", None)):
-        return cast("Scorer | AsyncScorer", scorer), False
-    if callable(scorer):
-        return cast("Scorer | AsyncScorer", FunctionScorer(scorer)), False
-    if hasattr(scorer, "rerank"):
-        msg = f"{scorer!r} is a reranker, not a scorer: pass the scorer inside it, or use it on its own"
-        raise ArgumentError(msg)
-    msg = (
-        f"{scorer!r:.80} is no scorer: pass a spec such as 'lexical', a function (query, texts) -> floats, "
-        "or an object with a method score(query, texts)"
-    )
-    raise ArgumentError(msg)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyrank import _checks
-from anyrank._local import LocalModel, check_remote_code
-from anyrank._registry import require
+from anyrank._local import LibraryModel
 from anyrank.errors import ArgumentError, ModelError
-from anyrank.scorer import Candidates, Scores, SpecFromFields
+from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder as Model
@@ -18,30 +16,24 @@ __all__ = ["CrossEncoder"]
 
 
 @dataclass(eq=False)
-class CrossEncoder(SpecFromFields, LocalModel["Model"]):
+class CrossEncoder(LibraryModel["Model"]):
     """Any model that ``sentence_transformers.CrossEncoder`` loads and whose read-out means something.
 
-    ``model`` is a repository id or a folder. The raw logit is shown and decides the order; with
-    ``activation="sigmoid"`` the shown score is a probability while the logit still decides, so that scores which
-    saturate do not tie. A two-label head gives logit(1) - logit(0), with label 1 as "relevant". A head that the
-    checkpoint does not hold, a head of more labels, and a causal language model whose repository does not say how it
-    is prompted and read raise `ModelError` at the first call or at ``warm_up``. Needs ``anyrank[local]``.
+    The raw logit is shown and decides the order; with ``activation="sigmoid"`` the shown score is a probability while
+    the logit still decides, so that scores which saturate do not tie. A two-label head gives logit(1) - logit(0),
+    with label 1 as "relevant". A head that the checkpoint does not hold, a head of more labels, and a causal language
+    model whose repository does not say how it is prompted and read raise `ModelError` at the first call or at
+    ``warm_up``. The other options are those of `LibraryModel`.
     """
 
     name: ClassVar[str] = "cross_encoder"
 
-    model: str
-    device: str | None = None
-    dtype: str = "float32"
     backend: str = "torch"
-    batch_size: int = 32
-    max_length: int | None = None
     activation: str | None = None
-    revision: str | None = None
-    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked without the model; raises `ArgumentError`."""
+        super().__post_init__()
         for option, value, known in (
             ("backend", self.backend, ("torch",)),
             ("activation", self.activation, (None, "sigmoid")),
@@ -49,8 +41,6 @@ class CrossEncoder(SpecFromFields, LocalModel["Model"]):
             if value not in known:
                 msg = f"cross_encoder has no {option} {value!r}; known: {', '.join(map(repr, known))}"
                 raise ArgumentError(msg)
-        _checks.top_n(self.batch_size, "batch_size")
-        check_remote_code(self.name, self.model, self.revision, trusted=self.trust_remote_code)
 
     @property
     def score_kind(self) -> str:
@@ -58,15 +48,7 @@ class CrossEncoder(SpecFromFields, LocalModel["Model"]):
         return "probability" if self.activation else "logit"
 
     def _load(self) -> Model:
-        library: Any = require("sentence_transformers", needed_by="scorer 'cross_encoder'", install="anyrank[local]")
-        model: Model = library.CrossEncoder(
-            self.model,
-            device=self.device,
-            revision=self.revision,
-            max_length=self.max_length,
-            trust_remote_code=self.trust_remote_code,
-            model_kwargs={"dtype": self.dtype},
-        )
+        model = self._open("CrossEncoder", max_length=self.max_length)
         _refuse_untrained(self.model, model)
         _refuse_unread(self.model, model)
         return model

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, SecretStr, SkipValidation, model_valida
 from typing_extensions import TypedDict
 
 from anyrank import Ranking, Report
-from anyrank.adapter import HostReranker, RerankerLike
+from anyrank.adapter import HostLifecycle, HostReranker, RerankerLike
 from anyrank.errors import ArgumentError, SpecError
 from langchain_anyrank._documents import documents_of, scores_of
 from langchain_anyrank._run import RankingRunnable, Settled
@@ -26,7 +26,11 @@ class RerankInput(TypedDict):
 
 
 class AnyRankCompressor(
-    BaseDocumentCompressor, RankingRunnable[RerankInput], RunnableSerializable[RerankInput, list[Document]], Settled
+    HostLifecycle,
+    BaseDocumentCompressor,
+    RankingRunnable[RerankInput],
+    RunnableSerializable[RerankInput, list[Document]],
+    Settled,
 ):
     """Reranks documents with any anyrank scorer; a document compressor and a Runnable over ``{"query", "documents"}``.
 
@@ -74,22 +78,6 @@ class AnyRankCompressor(
     ) -> list[Document]:
         """Rerank as `ainvoke` does."""
         return await self.ainvoke({"query": query, "documents": documents}, {"callbacks": callbacks})
-
-    def warm_up(self) -> None:
-        """Load models and open clients now instead of at the first call."""
-        self._host.warm_up()
-
-    async def awarm_up(self) -> None:
-        """Warm up without blocking the event loop."""
-        await self._host.awarm_up()
-
-    def close(self) -> None:
-        """Close what was built from a spec, never an object that was given."""
-        self._host.close()
-
-    async def aclose(self) -> None:
-        """Close as `close` does, on the running event loop."""
-        await self._host.aclose()
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -10,7 +10,7 @@ from llama_index.core.instrumentation.events.rerank import ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from anyrank.adapter import ApiKey, HostReranker, OnReport, RerankerLike
+from anyrank.adapter import ApiKey, HostLifecycle, HostReranker, OnReport, RerankerLike
 from anyrank.errors import ArgumentError
 
 from ._trace import dispatcher, query_str, rerank_events
@@ -26,7 +26,7 @@ RETRIEVAL_SCORE: Final = "retrieval_score"
 """The metadata key that ``keep_retrieval_score`` writes, the one LlamaIndex's own rerankers use."""
 
 
-class AnyRankPostprocessor(BaseNodePostprocessor):
+class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
     """Reranks nodes: the most relevant to the query first, each with the scorer's score.
 
     A rename around `anyrank.adapter.HostReranker`. What is scored is a node's text as embedding models see it
@@ -108,22 +108,6 @@ class AnyRankPostprocessor(BaseNodePostprocessor):
         with rerank_events(start, self.callback_manager) as end:
             ranking = await self._host.arerank(query_str(start), nodes, text=_text, first_stage=_scores(nodes))
             return end(self._scored(ranking), ranking.report)
-
-    def warm_up(self) -> None:
-        """Load models and open clients now: `HostReranker.warm_up`."""
-        self._host.warm_up()
-
-    async def awarm_up(self) -> None:
-        """Load models and open clients without blocking the event loop: `HostReranker.awarm_up`."""
-        await self._host.awarm_up()
-
-    def close(self) -> None:
-        """Close what was built from a spec, never an object that was given: `HostReranker.close`."""
-        self._host.close()
-
-    async def aclose(self) -> None:
-        """Close as `close` does, on the running event loop: `HostReranker.aclose`."""
-        await self._host.aclose()
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """Return the settings as plain JSON values, for `from_dict`: never the key.

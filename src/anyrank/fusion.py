@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeAlias, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from . import _checks
 from ._fusion_methods import METHODS, Column
+from ._fusion_sources import Key, Pool, Source, default_key, read_source
 from .errors import FusionError
 from .normalize import NORMALIZERS
 from .ranking import Hit, Ranking, Report
@@ -20,9 +21,6 @@ T = TypeVar("T")
 Scored: TypeAlias = Mapping[str, Ranking[T]] | Iterable[Ranking[T]]
 Plain: TypeAlias = Mapping[str, Iterable[T]] | Iterable[Iterable[T]]
 Weights: TypeAlias = Mapping[str, float] | Sequence[float] | None
-Key: TypeAlias = Callable[[T], Hashable]
-
-ID_FIELDS: Final = ("id", "_id")
 
 
 @overload
@@ -154,7 +152,7 @@ class Fuser:
     def fuse(self, rankings: Any, *, key: Key[Any] | None = None, top_n: int | None = None) -> Ranking[Any]:
         """Fuse as `anyrank.fuse` does; ``top_n`` None keeps the fuser's own."""
         limit = _checks.top_n(top_n) or self.top_n
-        pool: _Pool[Any] = _Pool(key or default_key)
+        pool: Pool[Any] = Pool(key or default_key)
         sources = self._sources(rankings)
         columns = [pool.column(source, needs_scores=self.reads_scores) for source in sources]
         totals = self.totals(columns, len(pool.documents))
@@ -184,7 +182,7 @@ class Fuser:
         scores = column.scores or [0.0] * len(column.ids)  # only 'rank' meets a column without scores
         return Column(column.weight, column.ids, NORMALIZERS[name](scores))
 
-    def _sources(self, rankings: Any) -> list[_Source[Any]]:
+    def _sources(self, rankings: Any) -> list[Source[Any]]:
         if isinstance(rankings, (str, Ranking)) or not isinstance(rankings, Iterable):
             msg = f"fuse takes several rankings, a list or a dict of them; got one {type(rankings).__name__}"
             raise FusionError(msg)
@@ -198,101 +196,16 @@ class Fuser:
         if len(weights) != len(lists):
             msg = f"{len(weights)} weights for {len(lists)} rankings: give one a ranking"
             raise FusionError(msg)
-        return [_source(str(i), one, weights[i]) for i, one in enumerate(lists)]
+        return [read_source(str(i), one, weights[i]) for i, one in enumerate(lists)]
 
-    def _named(self, rankings: Mapping[str, Any]) -> list[_Source[Any]]:
+    def _named(self, rankings: Mapping[str, Any]) -> list[Source[Any]]:
         if self.weights is not None and not isinstance(self.weights, Mapping):
             msg = f"the rankings are named ({', '.join(rankings)}): give the weights by name too, as a dict"
             raise FusionError(msg)
         if self.weights is not None:
             _refuse_unweighted(rankings, self.weights)
         names = rankings if self.weights is None else self.weights
-        return [_source(name, rankings.get(name, ()), self.weight(name)) for name in names]
-
-
-def default_key(document: Any) -> Hashable:
-    """Return what identifies a document: a mapping's ``id`` or ``_id``, else the (hashable) document itself."""
-    if isinstance(document, Mapping):
-        for name in ID_FIELDS:
-            if document.get(name) is not None:
-                return document[name]  # type: ignore[no-any-return]
-        msg = f"cannot tell documents apart: no 'id' or '_id' in {document!r:.80}; pass key=, such as key=lambda d: …"
-        raise FusionError(msg)
-    return document  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source(Generic[T]):
-    """One named list: its documents in order, their scores where it has them, and the report where it has one."""
-
-    name: str
-    weight: float
-    documents: Sequence[T]
-    scores: Sequence[float | None]
-    report: Report | None
-
-
-def _source(name: str, given: Any, weight: float) -> _Source[Any]:
-    if isinstance(given, Ranking):
-        report = given.report if given.report.scorer else None
-        return _Source(name, weight, given.documents, given.scores, report)
-    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
-        msg = f"source {name!r} must be a Ranking or a list of documents in order; got a {type(given).__name__}"
-        raise FusionError(msg)
-    documents = list(given)
-    return _Source(name, weight, documents, [None] * len(documents), None)
-
-
-class _Pool(Generic[T]):
-    """The distinct documents of all sources, in first-seen order."""
-
-    def __init__(self, key: Key[T]) -> None:
-        self.key = key
-        self.documents: list[T] = []
-        self._ids: dict[Hashable, int] = {}
-
-    def column(self, source: _Source[T], *, needs_scores: bool) -> Column:
-        """Take in a source's documents, each once, and return its column."""
-        if not needs_scores:
-            return Column(source.weight, list(dict.fromkeys(map(self._number, source.documents))), ())
-        _check_scores(source.name, source.scores)
-        kept: dict[int, float] = {}
-        for document, score in zip(source.documents, source.scores, strict=True):
-            kept.setdefault(self._number(document), score or 0.0)
-        return Column(source.weight, list(kept), list(kept.values()))
-
-    def _number(self, document: T) -> int:
-        key = self.key(document)
-        if key is None:
-            msg = f"key= gave None for {document!r:.80}: it must tell documents apart"
-            raise FusionError(msg)
-        try:
-            number = self._ids.setdefault(key, len(self.documents))
-        except TypeError:
-            kind = type(document).__name__
-            msg = f"cannot tell documents apart: {kind} is not hashable; pass key=, such as key=lambda d: d.id"
-            raise FusionError(msg) from None
-        if number == len(self.documents):
-            self.documents.append(document)
-        return number
-
-
-def _check_scores(name: str, scores: Sequence[float | None]) -> None:
-    above = math.inf
-    for place, score in enumerate(scores):
-        if score is None or not math.isfinite(score):
-            msg = (
-                f"source {name!r} has no finite score at place {place} ({score}), and this method reads scores: give "
-                "them with Ranking.of(documents, scores), or use a rank method such as 'rrf'"
-            )
-            raise FusionError(msg)
-        if score > above:
-            msg = (
-                f"the scores of source {name!r} rise at place {place} ({above} to {score}): higher must mean better; "
-                "turn distances round before, or use a rank method such as 'rrf'"
-            )
-            raise FusionError(msg)
-        above = score
+        return [read_source(name, rankings.get(name, ()), self.weight(name)) for name in names]
 
 
 def _check_weights(weights: Weights) -> None:

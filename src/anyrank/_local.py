@@ -109,8 +109,11 @@ def _whole(text: str) -> str:
 class LibraryModel(SpecFromFields, LocalModel[M]):
     """A local model that sentence-transformers loads; ``model`` is a repository id or a folder.
 
-    ``device`` None lets the library choose. ``revision`` pins a repository's commit; ``trust_remote_code`` runs the
-    repository's own code and needs such a pin. Needs ``anyrank[local]``.
+    ``device`` None lets the library choose. ``dtype`` ``"float32"`` gives sentence-transformers' scores to 1e-5,
+    whatever else is in the batch; ``"bfloat16"`` and ``"float16"`` keep their order to a rank correlation of 0.999 or
+    better (MiniLM-L6: logits within 0.015 and 0.002, cosines within 0.003 and 0.0004). ``revision`` pins a
+    repository's commit; ``trust_remote_code`` runs the repository's own code and needs such a pin. Needs
+    ``anyrank[local]``.
     """
 
     model: str

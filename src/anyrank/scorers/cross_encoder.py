@@ -79,8 +79,12 @@ def _refuse_untrained(name: str, model: Model) -> None:
     ]
     if not suspects:
         return
+    config = transformer.config
     _, loading = type(transformer).from_pretrained(
-        transformer.name_or_path, config=transformer.config, output_loading_info=True
+        transformer.name_or_path,
+        config=config,
+        revision=getattr(config, "_commit_hash", None) or "main",
+        output_loading_info=True,
     )
     missing = sorted(loading["missing_keys"])
     if missing:

@@ -96,6 +96,15 @@ def test_a_language_model_that_says_how_it_is_read_scores(models):
     assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["cross_encoder:{one_label}", "embedding:{bi_encoder}"])
+def test_a_maximum_length_cuts_the_text(models, kind):
+    """Beyond ``max_length`` tokens nothing counts; without it the end of the text does."""
+    spec, texts = kind.format(**models), ["paris " * 8 + "banana", "paris " * 8 + "seine"]
+    short, whole = (load(spec, max_length=length).score("q", texts) for length in (8, None))
+    assert short[0] == pytest.approx(short[1], abs=1e-6)
+    assert whole[0] != pytest.approx(whole[1], abs=1e-6)
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_reduced_precision_keeps_the_order(dtype):
     """On real weights and real text the rank correlation with float32 is at least 0.999."""

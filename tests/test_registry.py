@@ -133,6 +133,14 @@ def test_bad_specs_are_named(spec, options, error, says):
         load(spec, **options)
 
 
+def test_a_spec_is_its_own_spec():
+    """`spec_of` of a spec is the spec, once it could be read."""
+    assert spec_of("lexical") == "lexical"
+    assert spec_of({"lexical": {}}) == {"lexical": {}}
+    with pytest.raises(SpecError, match="not a scorer spec"):
+        spec_of("")
+
+
 @pytest.mark.usefixtures("plugin")
 def test_other_peoples_scorers_are_found_by_entry_point():
     """An installed package's scorer is loaded by name, with model and options; built-in names stay ours."""

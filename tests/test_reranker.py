@@ -89,6 +89,7 @@ def test_many_pairs_keep_their_order():
     expected = [[pair[0]] for pair in pairs]
     assert [ranking.documents for ranking in reranker.rerank_many(pairs, max_concurrency=3)] == expected
     assert [ranking.documents for ranking in asyncio.run(reranker.arerank_many(pairs, max_concurrency=3))] == expected
+    assert [ranking.documents for ranking in asyncio.run(reranker.arerank_many(pairs))] == expected
     assert reranker.rerank_many([]) == asyncio.run(reranker.arerank_many([])) == []
 
 

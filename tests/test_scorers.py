@@ -91,6 +91,23 @@ def test_the_contract_catches_the_usual_bugs(name):
     assert failed
 
 
+def test_a_contract_cannot_be_hollowed_out():
+    """Replacing a test of the contract fails, unless it is marked xfail with a reason."""
+
+    class Hollow(TestLexical):
+        def test_a_lone_text_is_scored(self):
+            """Nothing."""
+
+    class Excused(TestLexical):
+        @pytest.mark.xfail(reason="knows no lone texts")
+        def test_a_lone_text_is_scored(self):
+            """Nothing."""
+
+    with pytest.raises(AssertionError, match="Hollow replaces test_a_lone_text_is_scored"):
+        Hollow().test_no_test_of_the_contract_is_replaced()
+    Excused().test_no_test_of_the_contract_is_replaced()
+
+
 def test_bm25_by_hand():
     """Lucene's BM25 with the candidates as the collection."""
     texts = ["cat cat dog", "dog", ""]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from ._lifecycle import unique
 from ._registry import spec_of
-from .errors import ArgumentError
+from .errors import ArgumentError, SpecError
 from .ranking import Report
 from .reranker import StagedReranker, Then
 from .scorer import ScorerLike, traits
@@ -57,8 +57,9 @@ class Cascade(StagedReranker):
     def spec(self) -> dict[str, Any]:
         """The spec that `anyrank.load` reads. Raises `SpecError` for a stage or step that has none."""
         options: dict[str, Any] = {"stages": [[spec_of(stage.scorer), stage.keep] for stage in self._stages]}
-        for step in self._then:
-            spec_of(step)
+        if self._then:
+            msg = f"{self._then[0]!r:.80} has no spec: the steps of a cascade's then= cannot be written down"
+            raise SpecError(msg)
         if self.min_score is not None:
             options["min_score"] = self.min_score
         return {"cascade": options}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,12 +49,3 @@ def installed_scorers(folder: Path, name: str, source: str, factories: Mapping[s
     finally:
         sys.path.remove(str(folder))
         sys.modules.pop(name, None)
-
-
-def raised(call: Any, *arguments: Any) -> BaseException | None:
-    """Return what a call raises."""
-    try:
-        call(*arguments)
-    except Exception as error:  # noqa: BLE001 - the test looks at it
-        return error
-    return None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from anyrank import Reranker, load, spec_of
+from anyrank._lifecycle import acall, call
 from anyrank.scorer import Candidates, Image, traits
 
 from ._base import Contract
@@ -54,10 +55,10 @@ class ScorerContract(Contract):
 
     @pytest.fixture
     def reranker(self, scorer: Any) -> Any:
-        """Give a reranker over the scorer, closed afterwards."""
+        """Give a reranker over the scorer, which is closed afterwards."""
         reranker = Reranker(scorer)
         yield reranker
-        reranker.close()
+        call(reranker.scorer, "close")
 
     def scores(self, reranker: Reranker, texts: Any) -> list[float]:
         """Return the scores of the texts, in input order."""
@@ -162,7 +163,7 @@ class ScorerContract(Contract):
         texts = Candidates(TEXTS)
         before = self.scores(reranker, texts)
         for _ in range(2):
-            reranker.close()
-            asyncio.run(reranker.aclose())
+            call(reranker.scorer, "close")
+            asyncio.run(acall(reranker.scorer, "aclose", "close"))
         assert all(self.close(a, b) for a, b in zip(self.scores(reranker, texts), before, strict=True))
-        reranker.close()
+        call(reranker.scorer, "close")

@@ -41,7 +41,7 @@ def main() -> None:
     store.write_documents(MockDocumentEmbedder().run([Document(content=text) for text in COOKBOOKS])["documents"])
 
     pipeline = Pipeline()
-    pipeline.add_component("embedder", MockTextEmbedder())
+    pipeline.add_component("embedder", MockTextEmbedder(prefix="Question: "))
     pipeline.add_component("retriever", InMemoryEmbeddingRetriever(store, top_k=3))
     pipeline.add_component("ranker", AnyRankRanker(scorer="lexical", top_k=3))
     pipeline.add_component("prompt", ChatPromptBuilder([ChatMessage.from_user(PROMPT)], required_variables="*"))

@@ -29,12 +29,8 @@ class LateInteraction:
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return one float a text, higher for more relevant."""
-        tokens = self._model.encode(
-            [query, *texts],
-            output_value="token_embeddings",
-            batch_size=4,  # few texts a batch: a short one is padded to the longest beside it
-            show_progress_bar=False,
-        )
+        # few texts a batch: a short one is padded to the longest beside it
+        tokens = self._model.encode([query, *texts], output_value="token_embeddings", batch_size=4)
         question, *passages = (normalize(each, dim=-1) for each in tokens)
         return [float((question @ passage.T).amax(dim=1).mean()) for passage in passages]
 

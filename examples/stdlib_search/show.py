@@ -34,7 +34,9 @@ def progress(console: Console, doing: str, total: int) -> Iterator[Callable[[int
 def setting(console: Console, passages: Sequence[Passage], settings: Settings, scorer: object) -> None:
     """Say what is searched, and how."""
     modules = len({passage.module for passage in passages})
-    console.print(f"[bold]{len(passages):,} passages[/bold] from {modules} modules of Python's standard library.")
+    console.print(
+        f"[bold]{len(passages):,} passages[/bold] from {_counted(modules, 'module')} of Python's standard library."
+    )
     console.print(
         f"BM25 and dense retrieve {settings.retrieved} each, fusion (RRF) keeps {settings.candidates}, "
         f"reranking returns {settings.top_n}."
@@ -82,10 +84,11 @@ def agreement(console: Console, answers: Sequence[Answer], hosts: Sequence[str],
         console.print(*differing, sep="\n", style="red", markup=False)
         return
     candidates = sum(len(answer.found["fused"]) for answer in answers)
-    counted = "1 question" if len(answers) == 1 else f"{len(answers)} questions"
     everyone = ", ".join(hosts[:-1]) + " and " + hosts[-1]
     console.print(f"✓ {everyone} return the same ranking, score for score,", style="bold green")
-    console.print(f"  from the same {candidates} candidates for {counted}, compared to the last bit.")
+    console.print(
+        f"  from the same {candidates} candidates for {_counted(len(answers), 'question')}, compared to the last bit."
+    )
 
 
 def timings(console: Console, clock: Clock, hosts: Sequence[str], questions: int) -> None:
@@ -119,6 +122,10 @@ def _print(console: Console, title: str, table: Table) -> None:
     console.print()
     console.print(title, style="bold", markup=False)
     console.print(table)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _moved(gain: float, worth: str) -> str:

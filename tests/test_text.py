@@ -47,7 +47,9 @@ def test_reading(documents, text, expected):
 
 def test_fields_with_a_separator():
     """`fields` joins its parts as asked and leaves empty ones out."""
-    assert fields("title", "body", separator=": ")([{"title": "t", "body": "b"}, {"body": "b"}]) == ["t: b", "b"]
+    rows = [{"title": "t", "body": "b"}, {"body": "b"}]
+    assert texts_of(rows, fields("title", "body", separator=": ")) == ["t: b", "b"]
+    assert texts_of([{"body": "b"}], fields("body")) == ["b"]
 
 
 @pytest.mark.parametrize(

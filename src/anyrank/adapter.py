@@ -227,4 +227,4 @@ def _warn(report: Report) -> None:
     from logging import getLogger
 
     causes = "; ".join(f"{type(error).__name__}: {error!s:.200}" for error in report.errors)
-    getLogger("anyrank").warning("reranking is degraded, %s stands in: %s", report.scorer, causes or "no cause given")
+    getLogger("anyrank").warning("reranking is degraded, answered by %s: %s", report.scorer, causes or "no cause given")

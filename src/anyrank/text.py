@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 from .errors import ArgumentError, TextError
 
-__all__ = ["TextOf", "fields", "texts_of"]
+__all__ = ["Fields", "TextOf", "fields", "texts_of"]
 
 T = TypeVar("T")
 
-TextOf: TypeAlias = Callable[[T], str | None] | str | Sequence[str] | None
+TextOf: TypeAlias = "Callable[[T], str | None] | str | Sequence[str] | Fields | None"
 """How to read a document's text: a function, a field's name, several names, or None for the usual ones."""
 
 USUAL_FIELDS: Final = ("text", "page_content", "content")
@@ -20,22 +21,36 @@ USUAL_FIELDS: Final = ("text", "page_content", "content")
 _MISSING: Final[Any] = object()
 
 
-def fields(*names: str, separator: str = "\n") -> Callable[[Iterable[Any]], list[str]]:
-    """Return a reader of these fields (mapping keys or attributes) of a list of documents.
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Reads fields of documents, mapping keys or attributes, and joins them; see `fields`."""
+
+    names: tuple[str, ...]
+    separator: str = "\n"
+
+    def read(self, documents: Sequence[Any]) -> list[str]:
+        """Return each document's text. Raises `TextError` for a field that no document has."""
+        columns = [_column(documents, name) for name in self.names]
+        if len(columns) == 1:
+            return columns[0]
+        return [self.separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
+
+
+def fields(*names: str, separator: str = "\n") -> Fields:
+    """Return what ``text=`` takes to read these fields of every document.
 
     The parts of a document are joined by ``separator``, empty ones left out. A field that some documents lack is
     empty there; one that none of them has raises `TextError` with the fields there are.
+
+    >>> from anyrank import Reranker
+    >>> rows = [{"title": "heapq", "body": "merge sorted inputs"}, {"title": "bisect"}]
+    >>> Reranker("lexical").rerank("merge", rows, text=fields("title", "body", separator=": "))[0].index
+    0
     """
     if not names or not all(isinstance(name, str) and name for name in names):
         msg = f"text= needs the names of one or more fields; got {names!r}"
         raise ArgumentError(msg)
-
-    def read(documents: Iterable[Any]) -> list[str]:
-        items = list(documents)
-        columns = [_column(items, name) for name in names]
-        return [separator.join(filter(None, parts)) for parts in zip(*columns, strict=True)]
-
-    return read if len(names) > 1 else lambda documents: _column(list(documents), names[0])
+    return Fields(names, separator)
 
 
 def texts_of(documents: Sequence[T], text: TextOf[T] = None) -> list[str]:
@@ -45,11 +60,13 @@ def texts_of(documents: Sequence[T], text: TextOf[T] = None) -> list[str]:
     """
     if text is None:
         return _usual(documents)
+    if isinstance(text, Fields):
+        return text.read(documents)
     if isinstance(text, str):
-        return fields(text)(documents)
+        return fields(text).read(documents)
     if callable(text):
         return [_string(text(document), index) for index, document in enumerate(documents)]
-    return fields(*text)(documents)
+    return fields(*text).read(documents)
 
 
 def _usual(documents: Sequence[Any]) -> list[str]:

@@ -9,7 +9,7 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle, TextNode
 
-from anyrank.testing.adapter_contract import WAIT
+from anyrank.testing import WAIT
 from llama_index.postprocessor.anyrank import FusionRetriever
 
 

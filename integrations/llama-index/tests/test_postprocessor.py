@@ -11,8 +11,7 @@ from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import Document, ImageNode, MetadataMode, Node, NodeWithScore, QueryBundle, TextNode
 
-from anyrank.testing import installed_scorers
-from anyrank.testing.adapter_contract import KEYED
+from anyrank.testing import KEYED, installed_scorers
 from llama_index.postprocessor.anyrank import AnyRankPostprocessor
 
 PLACES = [0.0, 2.0, 1.0]

@@ -10,8 +10,9 @@
 A subclass may not drop or replace a test of its contract, except to mark it ``xfail`` with a reason.
 """
 
+from ._adapter_host import KEYED, WAIT
 from ._base import Contract, installed_scorers
 from .adapter_contract import AdapterContract
 from .scorer_contract import ScorerContract
 
-__all__ = ["AdapterContract", "Contract", "ScorerContract", "installed_scorers"]
+__all__ = ["KEYED", "WAIT", "AdapterContract", "Contract", "ScorerContract", "installed_scorers"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import anyrank
-from anyrank import errors, load, names
+from anyrank import Reranker, errors, fuse, load, names
 from anyrank._registry import COMPOSITIONS
 from anyrank.fusion import METHODS
 from anyrank.normalize import NORMALIZERS
@@ -106,3 +106,43 @@ def test_the_package_is_typed():
     assert (ROOT / "src/anyrank/py.typed").is_file()
     for source in ROOT.glob("integrations/*/src"):
         assert list(source.rglob("py.typed")), source
+
+
+def scores(*values):
+    """Return a scorer named ``mine`` that gives these scores."""
+
+    def mine(_query, _texts):
+        return list(values)
+
+    return mine
+
+
+BAD_INPUT = {
+    "UnknownScorerError: no scorer named 'lexicla'; did you mean 'lexical'? known:": lambda: Reranker("lexicla"),
+    "ArgumentError: top_n must be a whole number above 0, or None for all; got 0": lambda: Reranker("lexical", top_n=0),
+    "ScoresError: scorer 'mine' returned 2 scores for 3 texts:": lambda: Reranker(scores(1, 2)).rerank(
+        "q", list("abc")
+    ),
+    "ScoresError: scorer 'mine' returned nan among its scores, for text 1:": lambda: Reranker(
+        scores(1.0, float("nan"))
+    ).rerank("q", ["a", "b"]),
+    "TextError: no document has a field 'titel' (fields there are: title, body)": lambda: Reranker("lexical").rerank(
+        "q", [{"title": "a", "body": "b"}], text="titel"
+    ),
+    "FusionError: the weight of source 'bm25' must be a finite number of at least 0; got -1": lambda: fuse(
+        {"bm25": []}, weights={"bm25": -1, "dense": 1}
+    ),
+    "FusionError: there is no weight for source 'dense'; known: bm25": lambda: fuse(
+        {"bm25": [], "dense": []}, weights={"bm25": 1}
+    ),
+    "ArgumentError: a score threshold means nothing here:": lambda: Reranker("first_stage", min_score=0.5),
+}
+
+
+@pytest.mark.parametrize("said", BAD_INPUT)
+def test_the_readme_quotes_errors_truly(said):
+    """What the README says bad input gets is what it gets."""
+    assert f"`{said}" in README
+    with pytest.raises(anyrank.AnyRankError) as caught:
+        BAD_INPUT[said]()
+    assert f"{type(caught.value).__name__}: {caught.value}".startswith(said)

@@ -1,0 +1,70 @@
+"""The benchmark scripts run: on a judged collection of two queries, and with hardly any repeats."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RUNS = {
+    "bm25": {"q1": ["d1", "d2", "d3"], "q2": ["d4", "d1"]},
+    "dense": {"q1": ["d3", "d1"], "q2": ["d1", "d4", "d2"]},
+}
+
+
+def run(name, *arguments):
+    """Run a script and return what became of it."""
+    return subprocess.run(
+        [sys.executable, BENCHMARKS / name, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "HAYSTACK_TELEMETRY_ENABLED": "False", "COLUMNS": "120"},
+    )
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """Write a judged collection: two runs, two queries."""
+    folder = tmp_path / "tiny"
+    for part in ("runs", "qrels"):
+        folder.joinpath(part).mkdir(parents=True)
+    for name, rankings in RUNS.items():
+        rows = [
+            f"{query} Q0 {document} {rank} {10 - rank} {name}"
+            for query, documents in rankings.items()
+            for rank, document in enumerate(documents, start=1)
+        ]
+        folder.joinpath(f"runs/{name}.trec").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    folder.joinpath("qrels/test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td4\t1\n", encoding="utf-8")
+    return folder
+
+
+def test_fusion_figures(collection, tmp_path):
+    """The figures are trec_eval's: both answers first for bm25, second for dense."""
+    kept = tmp_path / "figures.json"
+    result = run("fusion.py", collection, "--json", kept)
+    assert result.returncode == 0, result.stderr
+    assert "rrf" in result.stdout
+    figures = json.dumps(json.loads(kept.read_text(encoding="utf-8")))
+    assert "1.0" in figures
+    assert "0.6309" in figures
+
+
+def test_fusion_of_a_folder_that_is_none(tmp_path):
+    """A wrong folder is named, with status 2."""
+    result = run("fusion.py", tmp_path / "nothing")
+    assert result.returncode == 2
+    assert "nothing" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("name", "few"), [("overhead.py", "--repeats=1"), ("fusion_speed.py", "--rounds=2")])
+def test_speed_scripts_run(name, few):
+    """They print their tables; what they say of time is not looked at."""
+    result = run(name, few)
+    assert result.returncode == 0, result.stderr
+    assert all(host in result.stdout for host in ("LangChain", "LlamaIndex", "Haystack"))

@@ -32,6 +32,10 @@ def keyed(tmp_path):
         {"api_key": "x"},
         {"API-Key": "x"},
         {"token": "x"},
+        {"accessToken": "x"},
+        {"secret_key": "x"},
+        {"auth": "x"},
+        {"u": "https://host/?access_token=x"},
         {"hf_token": "x"},
         {"password": "x"},
         {"headers": {"Authorization": "x"}},
@@ -52,7 +56,7 @@ def test_secrets_are_refused_wherever_they_hide(value):
 @pytest.mark.parametrize(
     "value",
     [
-        {"max_tokens": 5, "tokenizer": "x", "token_budget": 3, "key": "id", "keyboard": "x"},
+        {"pad_token": "<pad>", "max_tokens": 5, "tokenizer": "x", "token_budget": 3, "key": "id", "keyboard": "x"},
         "cross_encoder:BAAI/bge-reranker-v2-m3",
         "tei:http://127.0.0.1:8080/path@v1",
         {"instruction": "mail me@example.org"},
@@ -91,6 +95,17 @@ def test_options_and_keys_go_with_specs(scorer, settings):
     """An object is configured by who made it."""
     with pytest.raises(ArgumentError, match="goes with a spec"):
         HostReranker(scorer, **settings)
+
+
+async def later(_report):
+    """Report some time."""
+
+
+@pytest.mark.parametrize("on_report", ["x", later])
+def test_reports_go_to_plain_functions(on_report):
+    """A coroutine function would never run, and anything else fails too late."""
+    with pytest.raises(ArgumentError, match="on_report must be a plain function"):
+        HostReranker("lexical", on_report=on_report)
 
 
 def test_options_are_a_dict():

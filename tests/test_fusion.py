@@ -200,7 +200,7 @@ def test_mrr_by_hand():
 
 def test_dbsf_by_hand():
     """Mean minus three deviations maps to 0, plus three to 1; the preset sums what it gives."""
-    fused = fuse([Ranking.of("ab", [3.0, 1.0]), Ranking.of("b", [9.0])], "dbsf")
+    fused = fuse([Ranking.of(["a", "b"], [3.0, 1.0]), Ranking.of(["b"], [9.0])], "dbsf")
     assert {hit.document: hit.score for hit in fused} == pytest.approx({"a": 0.5 + 1 / 6, "b": 0.5 - 1 / 6 + 0.5})
 
 
@@ -226,12 +226,12 @@ def test_normalisers_of_a_constant_list(name, constant):
 def test_max_refuses_to_turn_the_order_round():
     """Dividing by a negative best score would put the worst first."""
     with pytest.raises(FusionError, match="min_max"):
-        fuse([Ranking.of("ab", [-1.0, -2.0])], "comb_sum", normalize="max")
+        fuse([Ranking.of(["a", "b"], [-1.0, -2.0])], "comb_sum", normalize="max")
 
 
 def test_weighted_sum_without_normalisation_is_comb_sum_with_weights():
     """``comb_sum`` reads scores as they are, ``weighted_sum`` min-max normalises them."""
-    one = Ranking.of("ab", [10.0, 5.0])
+    one = Ranking.of(["a", "b"], [10.0, 5.0])
     assert fuse([one], "comb_sum", weights=[0.5]).scores == [5.0, 2.5]
     assert fuse([one], "weighted_sum", weights=[0.5]).scores == [0.5, 0.0]
 
@@ -277,9 +277,9 @@ def test_a_fused_ranking_can_be_reranked():
     ("ranking", "says"),
     [
         (["a", "b"], "no finite score"),
-        (Ranking.of("ab"), "no finite score"),
-        (Ranking.of("ab", [1.0, float("nan")]), "no finite score"),
-        (Ranking.of("ab", [1.0, 2.0]), "rise at place 1"),
+        (Ranking.of(["a", "b"]), "no finite score"),
+        (Ranking.of(["a", "b"], [1.0, float("nan")]), "no finite score"),
+        (Ranking.of(["a", "b"], [1.0, 2.0]), "rise at place 1"),
     ],
     ids=["plain list", "no scores", "nan", "rising"],
 )
@@ -316,12 +316,14 @@ NAMED = {"bm25": ["a"], "dense": ["b"]}
         (NAMED, {"weights": {"bm25": 0, "dense": 0}}, "all weights are zero"),
         (NAMED, {"weights": {"bm25": 1, "dens": 1}}, "no weight for source 'dense'; did you mean 'dens'"),
         (NAMED, {"weights": [1, 2]}, "by name too"),
+        (NAMED, {"weights": {"bm25": 1, "dense": 10**400}}, "'dense' must be a finite number"),
+        (NAMED, {"k": 10**400}, "finite number"),
         (NAMED, {"weights": "ab"}, "a dict by source name or a list"),
         ([["a"]], {"weights": {"bm25": 1}}, "name the rankings too"),
         ([["a"]], {"weights": [1, 2]}, "2 weights for 1 rankings"),
         ([["a"]], {"weights": []}, "empty"),
         ("ab", {}, "several rankings"),
-        (Ranking.of("ab"), {}, "several rankings"),
+        (Ranking.of(["a", "b"]), {}, "several rankings"),
         (["ab"], {}, "a list of documents in order; got a str"),
         ([[{"name": "x"}]], {}, "no 'id' or '_id'"),
         ([[["unhashable"]]], {}, "list is not hashable"),
@@ -333,6 +335,30 @@ def test_bad_input_says_what_where_and_what_to_do(rankings, settings, says):
     """Every wrong argument is a named ValueError; nothing is silently ignored."""
     with pytest.raises(ValueError, match=says):
         fuse(rankings, **settings)
+
+
+@pytest.mark.parametrize(
+    ("method", "scores", "weights"),
+    [
+        ("weighted_sum", [1e308, 0.0, -1e308], [1]),
+        ("comb_max", [1e308, 1e307, 0.0], [1e10]),
+        ("comb_sum", [1e308, 0.0, 0.0], [1e300]),
+        ("mrr", [3.0, 2.0, 1.0], [1e308]),
+    ],
+)
+def test_what_leaves_the_range_of_floats_is_an_error(method, scores, weights):
+    """Infinity and NaN never become an order."""
+    lists = [Ranking.of(["a", "b", "c"], scores)] * 2
+    with pytest.raises(FusionError, match="range of floats"):
+        fuse(lists, method, weights=weights * 2)
+
+
+def test_weights_are_a_copy():
+    """What happens to the caller's dict afterwards changes nothing."""
+    weights = {"a": 1, "b": 2}
+    fuser = Fuser(weights=weights)
+    weights["a"] = math.nan
+    assert fuser.fuse({"a": ["x"], "b": ["x"]}).scores == [3 / 61]
 
 
 def test_settings_are_checked_without_any_list():

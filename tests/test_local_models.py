@@ -207,8 +207,27 @@ def test_a_pickle_carries_no_model(models):
     assert pickle.loads(data).score(QUERY, TEXTS) == scores
 
 
+def test_closing_lets_the_calls_under_way_finish(models):
+    """Whoever asked before the close has an answer; later calls load again."""
+
+    async def main():
+        scorer = load(f"embedding:{models['bi_encoder']}")
+        calls = [asyncio.ensure_future(Reranker(scorer).arerank(QUERY, TEXTS)) for _ in range(5)]
+        await asyncio.sleep(0)
+        scorer.close()
+        return [len(ranking) for ranking in await asyncio.gather(*calls)]
+
+    assert asyncio.run(main()) == [len(TEXTS)] * 5
+
+
+def test_a_missing_dependency_travels():
+    """The error survives a pickle, as between processes."""
+    error = MissingDependencyError("torch", "scorer 'x'", "anyrank[local]")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
 def test_a_forked_process_scores(models):
-    """A scorer warmed up before a fork works in the child: it starts a worker of its own."""
+    """A scorer warmed up before a fork works in the child: it starts a worker and loads a model of its own."""
     code = f"""
 import os, sys
 from anyrank import load
@@ -230,6 +249,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         ({"activation": "softmax"}, "no activation 'softmax'"),
         ({"batch_size": 0}, "batch_size"),
         ({"trust_remote_code": True}, "pin it with revision="),
+        ({"trust_remote_code": True, "revision": "main"}, "pin it with revision="),
     ],
 )
 def test_options_are_checked_at_construction(options, says):

@@ -13,14 +13,24 @@ from anyrank.errors import ArgumentError
 
 def test_a_retrievers_list_is_taken_as_it_is():
     """`Ranking.of` keeps order and scores, whatever they say; scores are optional."""
-    assert list(Ranking.of("ab", [0.1, 0.9])) == [Hit("a", 0, 0.1), Hit("b", 1, 0.9)]
-    assert Ranking.of("ab").scores == [None, None]
+    assert list(Ranking.of(["a", "b"], [0.1, 0.9])) == [Hit("a", 0, 0.1), Hit("b", 1, 0.9)]
+    assert Ranking.of(["a", "b"]).scores == [None, None]
 
 
 def test_as_many_scores_as_documents():
     """Another count of scores is an error."""
     with pytest.raises(ArgumentError, match="1 scores for 2 documents"):
-        Ranking.of("ab", [0.1])
+        Ranking.of(["a", "b"], [0.1])
+
+
+@pytest.mark.parametrize(
+    ("documents", "scores", "says"),
+    [("ab", None, "one str"), (["a"], [None], "a number; got None"), (["a"], ["x"], "a number; got 'x'")],
+)
+def test_what_is_no_ranking(documents, scores, says):
+    """A lone string is no list of documents, and a score is a number."""
+    with pytest.raises(ArgumentError, match=says):
+        Ranking.of(documents, scores)
 
 
 def test_it_is_a_sequence():
@@ -45,7 +55,7 @@ def test_views_line_up():
 
 def test_nothing_can_be_changed():
     """Hits, rankings and reports are frozen."""
-    ranking = Ranking.of("ab", [2.0, 1.0])
+    ranking = Ranking.of(["a", "b"], [2.0, 1.0])
     for thing, name in ((ranking, "hits"), (ranking[0], "score"), (ranking.report, "scorer")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(thing, name, None)

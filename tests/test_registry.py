@@ -18,6 +18,11 @@ class Shouting:
     def score(self, query, texts):
         return [self.volume * sum(map(str.isupper, text)) for text in texts]
 
+def as_function(model="x"):
+    return lambda query, texts: [float(len(text)) for text in texts]
+
+number = 5
+
 def free_form(**options):
     scorer = Shouting()
     scorer.options = options
@@ -26,11 +31,17 @@ def free_form(**options):
 """
 
 
+PLUGIN_MORE = {"as_function": "as_function", "number": "number", "not_there": "missing"}
+
+
 @pytest.fixture
 def plugin(tmp_path):
     """Install somebody else's scorers."""
     with installed_scorers(
-        tmp_path, "shouting_plugin", PLUGIN, {"shouting": "Shouting", "free_form": "free_form", "lexical": "Shouting"}
+        tmp_path,
+        "shouting_plugin",
+        PLUGIN,
+        {"shouting": "Shouting", "free_form": "free_form", "lexical": "Shouting", **PLUGIN_MORE},
     ):
         yield
 
@@ -118,6 +129,9 @@ def test_what_cannot_be_built_again_has_no_spec(scorer):
         ("lexical:arg", {}, SpecError, "takes no argument"),
         ("lexical", {"k": 1}, SpecError, "no option 'k'; did you mean 'k1'"),
         ("cross_encoder", {}, SpecError, "needs model="),
+        ("cross_encoder:", {}, SpecError, "not a scorer spec"),
+        ({"fallback": {"scorers": "lexical"}}, {}, SpecError, "scorers is a list"),
+        ({"cascade": {"stages": 5}}, {}, SpecError, "stages is a list"),
         ("cross_encoder:m", {"model": "n"}, SpecError, "given twice"),
         ({"lexical": {"k1": 1}}, {"k1": 2}, SpecError, "given twice"),
         ("first_stage:place", {}, ValueError, "'rank' or the 'score'"),
@@ -131,6 +145,44 @@ def test_bad_specs_are_named(spec, options, error, says):
     """What is wrong, what is known, and what to write."""
     with pytest.raises(error, match=says):
         load(spec, **options)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_plugin_may_build_a_function():
+    """What its factory returns is taken like any scorer."""
+    assert Reranker("as_function").rerank("q", ["a", "bb"]).documents == ["bb", "a"]
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_broken_plugin_is_named():
+    """An entry point that leads nowhere says whose it is."""
+    with pytest.raises(AttributeError) as caught:
+        load("not_there")
+    assert "entry point 'shouting_plugin:missing'" in caught.value.__notes__[0]
+    with pytest.raises(SpecError, match="is a int, nothing that builds a scorer"):
+        load("number")
+
+
+def test_a_spec_with_a_key_is_not_repeated():
+    """An unreadable mapping is shown by its keys only."""
+    with pytest.raises(SpecError, match="a mapping with 'jina', 'b'") as caught:
+        load({"jina": {"api_key": "s3cr3t"}, "b": 1})
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_key_is_in_no_spec():
+    """A scorer that is a dataclass leaves fields out that name a secret."""
+    from dataclasses import dataclass
+
+    from anyrank.scorer import SpecFromFields
+
+    @dataclass
+    class Hosted(SpecFromFields):
+        name = "hosted"
+        model: str = "m"
+        api_key: str | None = None
+
+    assert spec_of(Hosted("n", api_key="s3cr3t")) == "hosted:n"
 
 
 def test_a_spec_is_its_own_spec():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyrank import Candidates, Image, Ranking, Reranker, Scores
+from anyrank import Candidates, Fallback, Hit, Image, Ranking, Reranker, Scores
 from anyrank.errors import ArgumentError, AsyncOnlyError, ScoresError, TextError
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -75,7 +75,15 @@ def test_further_steps_run_after_the_order_and_before_the_cut():
     assert reranker.rerank("q", ["a", "b", "c"]).documents == ["b"]
 
 
-@pytest.mark.parametrize("step", [list, lambda _: Ranking.of(["new"] * 3), lambda ranking: Ranking(ranking.hits * 2)])
+@pytest.mark.parametrize(
+    "step",
+    [
+        list,
+        lambda _: Ranking.of(["new"] * 3),
+        lambda r: Ranking((Hit("other", r[0].index, 1.0),)),
+        lambda ranking: Ranking(ranking.hits * 2),
+    ],
+)
 def test_a_step_may_only_select_and_reorder(step):
     """A step that returns no ranking, foreign hits or hits twice is an error that names it."""
     with pytest.raises(ArgumentError, match="then="):
@@ -242,6 +250,8 @@ def test_numpy_and_torch_answers_become_floats():
         ([1.0, math.nan], r"nan among its scores, for text 1: 'b'"),
         ([1.0, -math.inf], r"-inf among its scores, for text 1"),
         (None, "NoneType instead of one float a text"),
+        ({1.0, 2.0}, "set instead of one float a text"),
+        ([10**400, 1.0], "for text 0 int, not a float"),
         (0.5, "float instead"),
         ("ab", "str instead"),
         ({"a": 1.0, "b": 2.0}, "dict instead"),
@@ -262,6 +272,73 @@ def test_a_wrong_answer_is_never_an_order(answer, says):
     for call in (Reranker(mine).rerank, lambda *a: asyncio.run(Reranker(mine).arerank(*a))):
         with pytest.raises(ScoresError, match=f"scorer 'mine' returned {says}"):
             call("q", ["a", "b"])
+
+
+def test_a_squeezed_array_is_refused():
+    """An array without any dimension is not a list of one float."""
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(ScoresError, match="instead of one float a text"):
+        Reranker(lambda _q, _t: numpy.array([0.5]).squeeze()).rerank("q", ["a"])
+
+
+def test_a_bare_next_in_a_scorer_is_an_error():
+    """StopIteration ends no generator and hangs no future: it is the scorer's error, in both colours."""
+
+    def scorer(_query, _texts):
+        return next(iter([]))
+
+    for call in (Reranker(scorer).rerank, lambda *a: asyncio.run(asyncio.wait_for(Reranker(scorer).arerank(*a), 20))):
+        with pytest.raises(ScoresError, match="StopIteration"):
+            call("q", ["a"])
+
+
+def test_a_scorer_may_keep_its_model_object_in_model():
+    """Only text counts as a declaration; a lazily loaded model is not touched to read it."""
+    from functools import cached_property
+
+    loads = []
+
+    class Keeps(Objects.WithScore):
+        def __init__(self):
+            self.model = object()
+
+    class Lazy(Objects.WithScore):
+        @cached_property
+        def model(self):
+            loads.append(1)
+
+    for scorer in (Keeps(), Lazy()):
+        report = Reranker(scorer).rerank("q", ["a"]).report
+        assert report.model is None
+        assert report.to_dict()["scorer"] == type(scorer).__name__
+    assert loads == []
+
+
+def test_a_callable_object_keeps_its_declarations():
+    """What it says beside ``__call__`` counts."""
+
+    class Declares(Objects.Callable):
+        score_kind, scope, modalities = "reciprocal_rank", "order", "image"
+
+    with pytest.raises(ArgumentError, match="only say a place"):
+        Reranker(Declares(), min_score=1)
+    assert Reranker(Declares()).rerank("q", [Image("https://example.org/x.png")]).report.score_kind == "reciprocal_rank"
+
+
+def test_a_reranker_cannot_be_changed():
+    """Not even by a slip of the pen."""
+    with pytest.raises(AttributeError, match="build another one"):
+        Reranker("lexical").topn = 5
+
+
+def test_a_step_cannot_lose_the_report():
+    """A step that builds its ranking from hits alone keeps what happened."""
+
+    def broken(_query, _texts):
+        raise OSError
+
+    reranker = Reranker(Fallback(broken, "lexical"), then=[lambda ranking: Ranking(tuple(ranking))])
+    assert reranker.rerank("q", ["a"]).report.degraded
 
 
 def test_two_dimensional_arrays_are_refused():
@@ -294,6 +371,8 @@ def test_what_a_scorer_raises_is_raised():
         ({"top_n": True}, "top_n"),
         ({"min_score": math.nan}, "min_score must be a finite number"),
         ({"min_score": "0.5"}, "min_score"),
+        ({"min_score": 10**400}, "min_score"),
+        ({"top_n": [1, 2]}, "top_n"),
     ],
 )
 def test_numbers_are_checked_at_construction_and_per_call(settings, says):
@@ -339,7 +418,7 @@ def test_a_threshold_needs_scores_that_mean_something():
     with pytest.raises(ArgumentError, match="only say a place"):
         Reranker("first_stage", min_score=0.5)
     with pytest.raises(ArgumentError, match="only say a place"):
-        Reranker("first_stage").rerank("q", ["a"], min_score=0.5)
+        Reranker("first_stage").rerank("q", [], min_score=0.5)
     assert len(Reranker(fixed([1.0]), min_score=0.5).rerank("q", ["a"])) == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from anyrank import Cascade, Ensemble, Fallback, FirstStage, Reranker, Scores, load
 from anyrank.errors import ArgumentError
 from anyrank.scorers.lexical import Lexical, words
-from anyrank.testing import ScorerContract
+from anyrank.testing import ScorerContract, installed_scorers
 
 
 class TestLexical(ScorerContract):
@@ -127,17 +127,19 @@ def test_bm25_is_never_negative(query, texts):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Don't STOP — Straße_9!", ["don", "t", "stop", "strasse_9"]),
-        ("巴黎是法国", ["巴黎", "黎是", "是法", "法国"]),
-        ("東京 Tokyo", ["東京", "tokyo"]),
+        ("Don't STOP — Straße_9!", ["don", "t", "stop", "strasse", "9"]),
+        ("巴黎是", ["巴", "黎", "是", "巴黎", "黎是"]),
+        ("東京 Tokyo", ["東", "京", "東京", "tokyo"]),
         ("猫", ["猫"]),
-        ("ปารีส", ["ปา", "าร", "รี", "ีส"]),
+        ("ปา", ["ป", "า", "ปา"]),
+        ("हिन्दी की", ["हिन्दी", "की"]),
+        ("caf\u00e9 cafe\u0301", ["caf\u00e9", "caf\u00e9"]),
         ("한국어 문장", ["한국어", "문장"]),
         ("", []),
     ],
 )
 def test_words_of_many_scripts(text, expected):
-    """Words are case folded; scripts without spaces are read as pairs of characters."""
+    """Case folded, marks joined to their letters; scripts without spaces as characters and pairs of them."""
     assert words(text) == expected
 
 
@@ -185,6 +187,28 @@ def test_an_ensemble_may_fuse_scores():
     ensemble = Ensemble({"x": by({"a": 10, "b": 0}), "y": by({"a": 1, "b": 2})}, "weighted_sum", {"x": 1, "y": 3})
     assert Reranker(ensemble).rerank("q", ["a", "b"]).documents == ["b", "a"]
     assert ensemble.score_kind == "fused"
+
+
+def test_an_ensemble_that_reads_scores_refuses_rising_ones():
+    """A member whose own order contradicts its scores is an error there, as it is in `fuse`."""
+    contrary = by({"a": 1, "b": 2}, order=[2, 1])
+    with pytest.raises(ValueError, match="source 'x' rise"):
+        Reranker(Ensemble({"x": contrary}, "comb_sum")).rerank("q", ["a", "b"])
+    assert Reranker(Ensemble({"x": contrary})).rerank("q", ["a", "b"]).documents == ["a", "b"]
+
+
+def test_many_votes_are_counted_off_the_loop():
+    """Counting the votes over many candidates happens on another thread than the event loop's."""
+    import threading
+
+    seen = []
+
+    ensemble = Ensemble({"x": lambda _q, texts: [float(len(text)) for text in texts]}, "condorcet")
+    totals = ensemble._fuser.totals
+    object.__setattr__(ensemble._fuser, "totals", lambda *a: seen.append(threading.current_thread()) or totals(*a))
+    asyncio.run(Reranker(ensemble).arerank("q", ["x"] * 150))
+    assert seen != [threading.main_thread()]
+    assert len(seen) == 1
 
 
 def test_members_are_asked_at_once():
@@ -274,6 +298,15 @@ def test_a_threshold_spares_a_stand_in():
     assert len(Reranker(fallback, min_score=5).rerank("q", ["a", "b"])) == 2
 
 
+def test_a_cascades_threshold_is_for_its_last_stage():
+    """An earlier stage's stand-in does not lift it."""
+    narrow = Fallback(fails(), "lexical")
+    cascade = Cascade((narrow, 3), (by({"a": 0.1, "b": 0.9, "c": 0.2}), None), min_score=0.5)
+    ranking = cascade.rerank("q", ["a", "b", "c"])
+    assert ranking.scores == [0.9]
+    assert ranking.report.degraded
+
+
 def test_a_fallback_needs_something_to_fall_back_on():
     """One scorer is no fallback."""
     with pytest.raises(ArgumentError, match="at least one to fall back on"):
@@ -337,8 +370,27 @@ def test_truncation_is_reported_by_the_place_in_the_input():
     def cutting(_query, texts):
         return Scores([0.0 for _ in texts], report=Report(truncated={0: 7}))
 
-    ranking = Cascade((by({"a": 1, "b": 2}), 2), cutting).rerank("q", ["a", "b"])
+    ranking = Cascade((by({"a": 1, "b": 2}), 2), Ensemble({"x": cutting})).rerank("q", ["a", "b"])
     assert ranking.report.truncated == {1: 7}
+    assert ranking.report.members["ensemble"].members["x"].truncated == {1: 7}
+
+
+def test_one_that_does_not_close_keeps_no_other_open(tmp_path):
+    """Every scorer built here is closed, and the first failure is raised."""
+    source = """
+class Stuck:
+    closed = []
+    def score(self, query, texts):
+        return [0.0 for _ in texts]
+    def close(self):
+        self.closed.append(self)
+        raise OSError("stuck")
+"""
+    with installed_scorers(tmp_path, "stuck_plugin", source, {"stuck": "Stuck"}):
+        ensemble = Ensemble({"a": "stuck", "b": "stuck"})
+        with pytest.raises(OSError, match="stuck"):
+            ensemble.close()
+        assert len(ensemble.scorers["a"].closed) == 2
 
 
 def test_compositions_warm_up_and_close_what_they_built():

@@ -15,6 +15,11 @@ class Page:
     body: str | None = None
 
 
+@dataclass(slots=True)
+class Slotted:
+    title: str
+
+
 class Host:
     """A framework's document."""
 
@@ -62,6 +67,8 @@ def test_fields_with_a_separator():
         ([{"title": 5}], "title", "field 'title' of document 0 is of type int"),
         ([b"bytes"], lambda document: document, "document 0 is of type bytes"),
         ([{"a": "x"}], [], "names of one or more fields"),
+        ([{"a": "x"}], 5, "text= takes a function"),
+        ([Slotted("t")], "txt", r"fields there are: title"),
     ],
 )
 def test_bad_text_says_where(documents, text, says):

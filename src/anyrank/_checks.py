@@ -16,9 +16,12 @@ def top_n(value: int | None, name: str = "top_n") -> int | None:
     """Accept a positive whole number, or None for all."""
     if value is None:
         return None
-    whole = None if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
-    if whole is None or whole < 1:
-        msg = f"{name} must be a whole number above 0, or None for all; got {value!r}"
+    try:
+        whole = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        msg = f"{name} must be a whole number above 0, or None for all; got {value!r:.80}"
         raise ArgumentError(msg)
     return whole
 
@@ -27,15 +30,29 @@ def threshold(value: float | None, name: str = "min_score") -> float | None:
     """Accept a finite number, or None for no threshold."""
     if value is None:
         return None
-    if not is_number(value) or not math.isfinite(value):
-        msg = f"{name} must be a finite number, or None for no threshold; got {value!r}"
+    number = finite(value)
+    if number is None:
+        msg = f"{name} must be a finite number, or None for no threshold; got {value!r:.80}"
         raise ArgumentError(msg)
-    return float(value)
+    return number
 
 
-def is_number(value: object) -> bool:
-    """Whether a value is a real number (numpy's too) and not a boolean."""
-    return hasattr(value, "__float__") and not isinstance(value, bool)
+def finite(value: object) -> float | None:
+    """Return a real number (numpy's too) as a float; None for a boolean and all that is not one finite number."""
+    number = real(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def real(value: object) -> float | None:
+    """Return a real number as a float, NaN and infinity too; None for a boolean, a string and anything else."""
+    if type(value) is float:
+        return value
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def query(value: object) -> str:

@@ -194,7 +194,7 @@ class Method:
                 takes = ", ".join(known) or "no parameters"
                 msg = f"fusion method {name!r} has no parameter {parameter!r}; it takes {takes}"
                 raise FusionError(msg)
-            if not _checks.is_number(value) or not math.isfinite(value):
+            if _checks.finite(value) is None:
                 msg = f"fusion parameter {parameter!r} must be a finite number; got {value!r}"
                 raise FusionError(msg)
         self.totals((), 0, **parameters)

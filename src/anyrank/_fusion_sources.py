@@ -64,7 +64,7 @@ class Pool(Generic[T]):
         """Take in a source's documents, each once, and return its column."""
         if not needs_scores:
             return Column(source.weight, list(dict.fromkeys(map(self._number, source.documents))), ())
-        _check_scores(source.name, source.scores)
+        check_scores(source.name, source.scores)
         kept: dict[int, float] = {}
         for document, score in zip(source.documents, source.scores, strict=True):
             kept.setdefault(self._number(document), score or 0.0)
@@ -86,13 +86,14 @@ class Pool(Generic[T]):
         return number
 
 
-def _check_scores(name: str, scores: Sequence[float | None]) -> None:
+def check_scores(name: str, scores: Sequence[float | None]) -> None:
+    """Raise `FusionError` where a method that reads scores would be misled: by missing ones, or ones that rise."""
     above = math.inf
     for place, score in enumerate(scores):
         if score is None or not math.isfinite(score):
             msg = (
                 f"source {name!r} has no finite score at place {place} ({score}), and this method reads scores: give "
-                "them with Ranking.of(documents, scores), or use a rank method such as 'rrf'"
+                "every document one (in plain Python with Ranking.of), or use a rank method such as 'rrf'"
             )
             raise FusionError(msg)
         if score > above:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from ._registry import resolve
+from .errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from .scorer import AnyScorer, ScorerLike
 
@@ -45,13 +48,15 @@ class Lifecycle:
 
     def close(self) -> None:
         """Let go of models, connections and threads of the scorers that were built here."""
-        for scorer in self._held.owned:
-            call(scorer, "close")
+        with ExitStack() as stack:  # one that fails does not keep the others open
+            for scorer in self._held.owned:
+                stack.callback(call, scorer, "close")
 
     async def aclose(self) -> None:
         """Let go as `close` does, on the running event loop."""
-        for scorer in self._held.owned:
-            await acall(scorer, "aclose", "close")
+        async with AsyncExitStack() as stack:
+            for scorer in self._held.owned:
+                stack.push_async_callback(acall, scorer, "aclose", "close")
 
     def __enter__(self) -> Self:
         return self
@@ -85,9 +90,19 @@ async def acall(scorer: object, native: str, sync: str) -> None:
 
 def unique(names: Iterable[str]) -> list[str]:
     """Number the names that stand more than once: ``jina``, ``jina 2``."""
-    seen: dict[str, int] = {}
-    result = []
+    result: list[str] = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} {seen[name]}")
+        number, free = 1, name
+        while free in result:
+            number += 1
+            free = f"{name} {number}"
+        result.append(free)
     return result
+
+
+def listed(value: object, option: str) -> list[Any]:
+    """Return the value of a composition's option as a list; raises `SpecError` for a lone string or mapping."""
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):
+        msg = f"{option} is a list, such as ['lexical', 'first_stage']; got {value!r:.80}"
+        raise SpecError(msg)
+    return list(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from abc import ABC, abstractmethod
 from contextvars import copy_context
@@ -25,19 +26,29 @@ R = TypeVar("R")
 _starting = threading.Lock()
 """Held while a worker is looked up or started, in any scorer: an instance lock could not be pickled."""
 
+if hasattr(os, "register_at_fork"):  # a fork may find it held by a thread that the child does not have
+    os.register_at_fork(after_in_child=_starting._at_fork_reinit)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+@dataclass(slots=True)
+class _Worker(Generic[M]):
+    """One thread and the model that lives on it, in one process."""
+
+    thread: ThreadPoolExecutor
+    pid: int
+    model: M | None = None
+
 
 class LocalModel(ABC, Generic[M]):
     """Base of the scorers that run a model here.
 
     All work of one scorer, loading included, runs on one thread of its own: simultaneous first calls load once, no
     tokenizer is used from two threads, the event loop is never blocked and Ctrl-C reaches the caller at once.
-    ``close`` lets go of model and thread; a later call loads again. Copies, pickles and forked processes start
-    without a loaded model.
+    ``close`` lets go of model and thread once the calls under way have their answers; a later call loads again.
+    Copies, pickles and forked processes start without a loaded model.
     """
 
-    _model: M | None = None
-    _worker: ThreadPoolExecutor | None = None
-    _pid: int = 0
+    _worker: _Worker[M] | None = None
 
     @abstractmethod
     def _load(self) -> M:
@@ -70,30 +81,32 @@ class LocalModel(ABC, Generic[M]):
         await wrap_future(self._submit(self._ready))
 
     def close(self) -> None:
-        """Let go of the model and its thread."""
-        worker, self._worker, self._model = self._worker, None, None
+        """Let go of the model and its thread, after the calls that were made before."""
+        with _starting:
+            worker, self._worker = self._worker, None
         if worker is not None:
-            worker.shutdown(wait=False, cancel_futures=True)
+            worker.thread.shutdown(wait=False)
 
-    def _run(self, query: str, texts: Candidates) -> Scores:
-        return self._score(self._ready(), _whole(query), Candidates(map(_whole, texts), texts.first_stage))
+    def _run(self, worker: _Worker[M], query: str, texts: Candidates) -> Scores:
+        return self._score(self._ready(worker), _whole(query), Candidates(map(_whole, texts), texts.first_stage))
 
-    def _ready(self) -> M:
-        if self._model is None:
-            self._model = self._load()
-        return self._model
+    def _ready(self, worker: _Worker[M]) -> M:
+        if worker.model is None:
+            worker.model = self._load()
+        return worker.model
 
     def _submit(self, work: Callable[..., R], *arguments: Any) -> Future[R]:
         with _starting:
-            if self._worker is None or self._pid != os.getpid():  # threads do not survive a fork
+            worker = self._worker
+            if worker is None or worker.pid != os.getpid():  # threads do not survive a fork
                 from concurrent.futures import ThreadPoolExecutor
 
-                self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"anyrank-{type(self).__name__}")
-                self._pid = os.getpid()
-            return self._worker.submit(copy_context().run, work, *arguments)
+                name = f"anyrank-{type(self).__name__}"
+                worker = self._worker = _Worker(ThreadPoolExecutor(1, thread_name_prefix=name), os.getpid())
+            return worker.thread.submit(copy_context().run, work, worker, *arguments)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_model", "_worker", "_pid")}
+        return {name: value for name, value in vars(self).items() if name != "_worker"}
 
 
 def _whole(text: str) -> str:
@@ -128,7 +141,8 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
         """Check what can be checked without the model; raises `ArgumentError`."""
         _checks.top_n(self.batch_size, "batch_size")
         _checks.top_n(self.max_length, "max_length")
-        if self.trust_remote_code and self.revision is None and not Path(self.model).is_dir():
+        pinned = re.fullmatch(r"[0-9a-f]{7,40}", self.revision or "")
+        if self.trust_remote_code and not pinned and not Path(self.model).is_dir():
             msg = (
                 f"{self.name} with trust_remote_code=True runs code from the repository {self.model!r}: pin it with "
                 "revision='<commit hash>', after reading that commit"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from time import perf_counter
@@ -28,9 +29,9 @@ class Question:
         known, started = self._begin(), perf_counter()
         if not self.texts:
             return checked(known, self.texts, (), 0.0)
-        if not hasattr(self.scorer, "score"):
+        if not callable(getattr(self.scorer, "score", None)):
             raise AsyncOnlyError(_async_only(known.name))
-        answer = self.scorer.score(self.query, self.texts)
+        answer = self._answer(known.name)
         if isawaitable(answer):
             if hasattr(answer, "close"):
                 answer.close()
@@ -43,15 +44,23 @@ class Question:
         if not self.texts:
             return checked(known, self.texts, (), 0.0)
         answer: Any
-        if hasattr(self.scorer, "ascore"):
-            answer = await self.scorer.ascore(self.query, self.texts)
+        ascore = getattr(self.scorer, "ascore", None)
+        if callable(ascore):
+            answer = await ascore(self.query, self.texts)
         else:
             from asyncio import to_thread
 
-            answer = await to_thread(self.scorer.score, self.query, self.texts)
+            answer = await to_thread(self._answer, known.name)
             if isawaitable(answer):
                 answer = await answer
         return checked(known, self.texts, answer, perf_counter() - started)
+
+    def _answer(self, name: str) -> Any:
+        try:
+            return self.scorer.score(self.query, self.texts)  # type: ignore[union-attr]  # the callers looked
+        except StopIteration as error:  # it would end the generator that asked, and no awaited future can hold it
+            msg = f"scorer {name!r} raised StopIteration: a next() without a default, most likely"
+            raise ScoresError(msg) from error
 
     def _begin(self) -> Traits:
         known = traits(self.scorer)
@@ -87,18 +96,17 @@ def checked(known: Traits, texts: Sequence[str], answer: object, seconds: float)
 
 
 def _floats(name: str, answer: object) -> list[float]:
-    if isinstance(answer, (str, bytes, Mapping)) or not isinstance(answer, Iterable):
+    zero_dimensional = getattr(answer, "shape", None) == ()
+    if isinstance(answer, (str, bytes, Mapping, AbstractSet)) or not isinstance(answer, Iterable) or zero_dimensional:
         msg = f"scorer {name!r} returned {type(answer).__name__} instead of one float a text: {answer!r:.80}"
         raise ScoresError(msg)
     values = []
     for index, value in enumerate(answer):
-        if type(value) is float:
-            values.append(value)
-        elif _checks.is_number(value) and not getattr(value, "shape", ()):
-            values.append(float(value))
-        else:
+        number = _checks.real(value)
+        if number is None:
             msg = f"scorer {name!r} returned for text {index} {type(value).__name__}, not a float: {value!r:.80}"
             raise ScoresError(msg)
+        values.append(number)
     return values
 
 

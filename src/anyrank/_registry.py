@@ -61,7 +61,8 @@ def load(spec: Spec, **options: Any) -> Scorer | Cascade:
     if argument is not None:
         given[_argument(name, accepted, given)] = argument
     _check_options(name, accepted, given)
-    return factory(**given)  # type: ignore[no-any-return]
+    built = factory(**given)
+    return built if hasattr(built, "rerank") else resolve(built)[0]  # type: ignore[return-value]  # Scorer for short
 
 
 def load_scorer(spec: Spec) -> Scorer:
@@ -101,13 +102,15 @@ def read_spec(spec: object) -> tuple[str, str | None, dict[str, Any]]:
     """Return a spec's name, argument and options. Raises `SpecError` when it cannot be read."""
     if isinstance(spec, str) and spec.strip():
         name, colon, argument = spec.partition(":")
-        return name.strip(), argument if colon else None, {}
+        if argument.strip() or not colon:
+            return name.strip(), argument.strip() or None, {}
     if isinstance(spec, Mapping) and len(spec) == 1:
         [(name, options)] = spec.items()
         if isinstance(name, str) and name != "type" and isinstance(options, Mapping):
             return name, None, dict(options)
+    shown = f"a mapping with {', '.join(map(repr, spec))}" if isinstance(spec, Mapping) else f"{spec!r:.120}"
     msg = (
-        f"not a scorer spec: {spec!r:.120}; write 'name', 'name:argument' or {{'name': {{'option': value}}}}, "
+        f"not a scorer spec: {shown}; write 'name', 'name:argument' or {{'name': {{'option': value}}}}, "
         "such as 'lexical' or 'cross_encoder:BAAI/bge-reranker-v2-m3'"
     )
     raise SpecError(msg)
@@ -120,8 +123,9 @@ def names() -> list[str]:
 
 def takes(spec: Spec, option: str) -> bool:
     """Whether the scorer a spec names has an option of this name."""
-    accepted = signature(_factory(read_spec(spec)[0])).parameters
-    return option in accepted or _takes_any(accepted)
+    name, _, _ = read_spec(spec)
+    accepted = signature(_factory(name)).parameters
+    return option in accepted or (_takes_any(accepted) and name not in COMPOSITIONS)
 
 
 def spec_of(scorer: object) -> str | dict[str, Any]:
@@ -146,7 +150,7 @@ def require(package: str, *, needed_by: str, install: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise MissingDependencyError(package, needed_by=needed_by, install=install) from error
+        raise MissingDependencyError(package, needed_by, install) from error
 
 
 def _factory(name: str) -> Factory:
@@ -160,9 +164,24 @@ def _factory(name: str) -> Factory:
         return import_module(f"anyrank.scorers.{name}").scorer  # type: ignore[no-any-return]
     installed = _entry_points()
     if name in installed:
-        return installed[name].load()  # type: ignore[no-any-return]
+        return _installed(name, installed[name])
     msg = f"no scorer named {name!r}; {_checks.suggest(name, {*_built_in(), *COMPOSITIONS, *installed})}"
     raise UnknownScorerError(msg)
+
+
+def _installed(name: str, point: Any) -> Factory:
+    """Import another package's scorer; what goes wrong there says whose it is."""
+    try:
+        factory = point.load()
+    except Exception as error:
+        error.add_note(f"while importing scorer {name!r} from the entry point {point.value!r}")
+        raise
+    if callable(factory):
+        return factory  # type: ignore[no-any-return]
+    msg = (
+        f"scorer {name!r}: its entry point {point.value!r} is a {type(factory).__name__}, nothing that builds a scorer"
+    )
+    raise SpecError(msg)
 
 
 def _built_in() -> frozenset[str]:

@@ -63,12 +63,10 @@ def run(rounds: Rounds[V, R]) -> R:
 
 async def arun(rounds: Rounds[V, R]) -> R:
     """Drive a generator of rounds on the running event loop; cancelling cancels the errands under way."""
-    import asyncio
-
     try:
         round_ = next(rounds)
         while True:
-            round_ = rounds.send(list(await asyncio.gather(*map(_aoutcome, round_))))
+            round_ = rounds.send(await _aoutcomes(round_))
     except StopIteration as done:
         return cast("R", done.value)
     finally:
@@ -95,6 +93,12 @@ def _outcomes(round_: Sequence[Errand[V]]) -> list[Outcome[V]]:
     return each(_outcome, round_, limit=None)
 
 
+async def _aoutcomes(round_: Sequence[Errand[V]]) -> list[Outcome[V]]:
+    if len(round_) == 1:
+        return [await _aoutcome(round_[0])]
+    return await aeach(_aoutcome, round_, limit=None)
+
+
 def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> list[R]:
     """Call ``function`` on each item, ``limit`` at a time in threads; the first error cancels those not begun."""
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -105,7 +109,8 @@ def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> l
     pool = ThreadPoolExecutor(min(len(work), limit or MAX_THREADS), thread_name_prefix="anyrank")
     try:
         futures = [pool.submit(copy_context().run, function, item) for item in work]
-        failed = [future for future in wait(futures, return_when=FIRST_EXCEPTION).done if future.exception()]
+        done = wait(futures, return_when=FIRST_EXCEPTION).done
+        failed = [future for future in futures if future in done and future.exception()]
         pool.shutdown(wait=not failed, cancel_futures=True)
         return [future.result() for future in (failed or futures)]
     finally:

@@ -8,13 +8,13 @@ fields that are serialised.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 
 from . import _checks
 from ._lifecycle import acall, call
 from ._registry import load, takes
+from ._secrets import refuse_secrets
 from .cascade import Cascade
 from .errors import ArgumentError, SpecError
 from .reranker import Reranker, StagedReranker
@@ -62,7 +62,7 @@ class HostReranker:
             raise ArgumentError(msg)
         self.scorer = scorer
         self.scorer_options = dict(scorer_options or {})
-        self.on_report = on_report
+        self.on_report = _reporter(on_report)
         self._top_n = _checks.top_n(top_n)
         self._threshold = _checks.threshold(score_threshold, "score_threshold")
         built = _build(scorer, self.scorer_options, api_key)
@@ -136,7 +136,7 @@ class HostReranker:
         return {
             **options,
             "top_n": _checks.top_n(options.get("top_n")) or self._top_n,
-            "min_score": self._threshold,
+            "min_score": self._threshold if options.get("min_score") is None else options["min_score"],
         }
 
     def _delivered(self, ranking: Ranking[T]) -> Ranking[T]:
@@ -175,35 +175,6 @@ def checked_top_n(value: int | None, name: str) -> int | None:
     return _checks.top_n(value, name)
 
 
-def refuse_secrets(value: object, where: str = "scorer_options") -> None:
-    """Raise `SpecError` where a spec or its options name a secret, or hold a URL with user info or a key in it.
-
-    They are written down with pipelines and shown in traces; keys come by ``api_key=`` or the environment.
-    """
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if _SECRET_NAME.search(str(name)):
-                msg = (
-                    f"{where}: {name!r} names a secret, and this is written down; pass api_key= or set the environment"
-                )
-                raise SpecError(msg)
-            refuse_secrets(inner, f"{where}[{name!r}]")
-    elif isinstance(value, str):
-        if _SECRET_URL.search(value):
-            msg = f"{where}: a URL with user info or a key in it is written down; pass api_key= or set the environment"
-            raise SpecError(msg)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            refuse_secrets(inner, where)
-
-
-_SECRET_NAME: Final = re.compile(
-    r"(^|[_-])(api[_-]?key|token|password|passwd|secret|credentials?|authorization|(private|access|subscription)[_-]key)$",
-    re.IGNORECASE,
-)
-_SECRET_URL: Final = re.compile(r"://[^/\s?#]*@|[?&](api[_-]?key|key|token|password|secret|sig)=", re.IGNORECASE)
-
-
 def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None) -> Any:
     if not isinstance(scorer, (str, Mapping)):
         for name, given in (("scorer_options", bool(options)), ("api_key", api_key is not None)):
@@ -221,6 +192,15 @@ def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None
         msg = f"scorer {scorer!r:.80} takes no api_key: leave it out"
         raise SpecError(msg)
     return load(scorer, **options, api_key=api_key)
+
+
+def _reporter(given: OnReport | None) -> OnReport | None:
+    from inspect import iscoroutinefunction
+
+    if given is not None and (not callable(given) or iscoroutinefunction(given)):
+        msg = f"on_report must be a plain function of a Report, which is called and not awaited; got {given!r:.80}"
+        raise ArgumentError(msg)
+    return given
 
 
 def _warn(report: Report) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
-from ._lifecycle import unique
+from ._lifecycle import listed
 from ._registry import spec_of
 from .errors import ArgumentError, SpecError
 from .ranking import Report
 from .reranker import StagedReranker, Then
-from .scorer import ScorerLike, traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .scorer import ScorerLike
 
 __all__ = ["Cascade"]
 
@@ -46,12 +47,11 @@ class Cascade(StagedReranker):
             msg = "every stage of a Cascade but the last says how many documents it passes on: ('lexical', 50)"
             raise ArgumentError(msg)
         self._set_up(pairs, min_score, then)
-        self._names = unique(traits(scorer).name for scorer in self._held.scorers)
 
     @classmethod
     def from_options(cls, *, stages: Iterable[Any], min_score: float | None = None) -> Cascade:
         """Build from the options of a ``{"cascade": {"stages": [["lexical", 50], …]}}`` spec."""
-        return cls(*stages, min_score=min_score)
+        return cls(*listed(stages, "stages"), min_score=min_score)
 
     @property
     def spec(self) -> dict[str, Any]:

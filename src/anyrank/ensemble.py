@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ._fusion_methods import Column
+from ._fusion_sources import check_scores
 from ._lifecycle import Held, Lifecycle
 from ._question import Composition, Question
 from ._registry import spec_of
@@ -18,6 +20,27 @@ if TYPE_CHECKING:
     from ._rounds import Rounds
 
 __all__ = ["Ensemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fusing:
+    """The members' votes, to be counted: an errand, since many candidates take long enough to hold an event loop."""
+
+    fuser: Fuser
+    columns: Sequence[Column]
+    size: int
+
+    def do(self) -> Scores:
+        """Count them."""
+        return Scores(self.fuser.totals(self.columns, self.size))
+
+    async def ado(self) -> Scores:
+        """Count them, many in a thread."""
+        if self.size <= 100:
+            return self.do()
+        from asyncio import to_thread
+
+        return await to_thread(self.do)
 
 
 class Ensemble(Composition, Lifecycle):
@@ -90,11 +113,15 @@ class Ensemble(Composition, Lifecycle):
         outcomes = yield [Question(scorer, query, texts) for scorer in self._held.scorers]
         answers = [outcome.unwrap() for outcome in outcomes]
         columns = [self._column(name, answer) for name, answer in zip(self._names, answers, strict=True)]
+        [totals] = yield [_Fusing(self._fuser, columns, len(texts))]
         report = Report(scorer=self.name, score_kind=self.score_kind).including(
             {name: answer.report for name, answer in zip(self._names, answers, strict=True)}
         )
-        return Scores(self._fuser.totals(columns, len(texts)), report=report)
+        return Scores(totals.unwrap(), report=report)
 
     def _column(self, name: str, answer: Scores) -> Column:
         order = answer.ranked()
-        return Column(self._fuser.weight(name), order, [answer[i] for i in order])
+        scores = [answer[i] for i in order]
+        if self._fuser.reads_scores:
+            check_scores(name, scores)
+        return Column(self._fuser.weight(name), order, scores)

@@ -71,6 +71,10 @@ class ModelError(AnyRankError, ValueError):
 class MissingDependencyError(AnyRankError, ImportError):
     """An optional package is not installed."""
 
-    def __init__(self, package: str, *, needed_by: str, install: str) -> None:
+    def __init__(self, package: str, needed_by: str, install: str) -> None:
         """Say which package is missing, who needs it, and the line that installs it."""
         super().__init__(f"{needed_by} needs the package {package!r}: pip install '{install}'", name=package)
+        self._said = (package, needed_by, install)
+
+    def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
+        return type(self), self._said

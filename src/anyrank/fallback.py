@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ._lifecycle import Held, Lifecycle, unique
+from ._lifecycle import Held, Lifecycle, listed, unique
 from ._question import Composition, Question
 from ._registry import spec_of
 from .errors import ArgumentError
@@ -40,7 +40,7 @@ class Fallback(Composition, Lifecycle):
     @classmethod
     def from_options(cls, *, scorers: Iterable[ScorerLike]) -> Fallback:
         """Build from the options of a ``{"fallback": {"scorers": […]}}`` spec."""
-        return cls(*scorers)
+        return cls(*listed(scorers, "scorers"))
 
     @property
     def scope(self) -> Scope:
@@ -75,7 +75,9 @@ class Fallback(Composition, Lifecycle):
             errors.append(outcome.error)
         last = errors[-1]
         for name, error in zip(self._names, errors[:-1], strict=False):
-            last.add_note(f"before that, scorer {name!r} failed: {type(error).__name__}: {error}")
+            note = f"before that, scorer {name!r} failed: {type(error).__name__}: {error}"
+            if note not in getattr(last, "__notes__", ()):  # the same object may be raised again and again
+                last.add_note(note)
         raise last
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
+from . import _checks
 from .errors import ArgumentError
 from .scorer import Candidates, Scope
 
@@ -55,11 +56,11 @@ class FirstStage:
 
 def _scores_of(texts: Sequence[str]) -> list[float]:
     given = texts.first_stage if isinstance(texts, Candidates) else None
-    scores = [] if given is None else [float(score) for score in given if score is not None]
+    scores = [number for score in given or () if (number := _checks.finite(score)) is not None]
     if len(scores) != len(texts):
         msg = (
             f"FirstStage('score') needs the retriever's score of every document; {len(texts) - len(scores)} of "
-            f"{len(texts)} have none: pass first_stage= scores, or use FirstStage() for its order"
+            f"{len(texts)} have none: let the retriever give them, or use FirstStage() for its order"
         )
         raise ArgumentError(msg)
     for place, (above, below) in enumerate(pairwise(scores), start=1):

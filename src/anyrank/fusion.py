@@ -45,6 +45,17 @@ def fuse(
     top_n: int | None = ...,
     **parameters: float,
 ) -> Ranking[T]: ...
+@overload
+def fuse(
+    rankings: Mapping[str, Ranking[T] | Sequence[T]],
+    method: str = ...,
+    *,
+    weights: Weights = ...,
+    key: Key[T] | None = ...,
+    normalize: str | None = ...,
+    top_n: int | None = ...,
+    **parameters: float,
+) -> Ranking[T]: ...
 def fuse(
     rankings: Any,
     method: str = "rrf",
@@ -103,7 +114,7 @@ class Fuser:
         object.__setattr__(self, "normalize", normalize)
         METHODS[self.method].checked(self.method, parameters)
         self._check_normalize(normalize)
-        _check_weights(self.weights)
+        object.__setattr__(self, "weights", _checked_weights(self.weights))
         _checks.top_n(self.top_n)
 
     @property
@@ -132,12 +143,18 @@ class Fuser:
 
     def weight(self, name: str) -> float:
         """Return the weight of a named source; 1 where no weights were given."""
-        return float(self.weights[name]) if isinstance(self.weights, Mapping) else 1.0
+        return self.weights[name] if isinstance(self.weights, Mapping) else 1.0
 
     def totals(self, columns: Iterable[Column], size: int) -> list[float]:
         """Return each of ``size`` candidates' fused score. Scores in the columns are raw; they are normalised here."""
-        voting = [self._normalized(column) for column in columns if column.weight > 0]
-        totals = METHODS[self.method].totals(voting, size, **self.parameters)
+        try:
+            voting = [self._normalized(column) for column in columns if column.weight > 0]
+            totals = METHODS[self.method].totals(voting, size, **self.parameters)
+        except OverflowError:
+            voting, totals = [], [math.inf]
+        if not all(map(math.isfinite, totals)):
+            msg = f"fusing by {self.method!r} leaves the range of floats: scale the scores or the weights down"
+            raise FusionError(msg)
         voted = set().union(*(column.ids for column in voting))
         if len(voted) < size:
             lowest = min((totals[candidate] for candidate in voted), default=1.0)
@@ -208,23 +225,30 @@ class Fuser:
         return [read_source(name, rankings.get(name, ()), self.weight(name)) for name in names]
 
 
-def _check_weights(weights: Weights) -> None:
+def _checked_weights(weights: Weights) -> Weights:
+    """Return the weights as floats in a collection of our own."""
     if weights is None:
-        return
+        return None
     if isinstance(weights, (str, bytes)) or not isinstance(weights, (Mapping, Sequence)):
         msg = f"weights must be a dict by source name or a list; got a {type(weights).__name__}"
         raise FusionError(msg)
-    values: Mapping[Any, float] = weights if isinstance(weights, Mapping) else dict(enumerate(weights))
-    if not values:
+    given: Mapping[Any, float] = weights if isinstance(weights, Mapping) else dict(enumerate(weights))
+    if not given:
         msg = "weights are empty: give one a source, or None for equal ones"
         raise FusionError(msg)
-    for source, weight in values.items():
-        if not _checks.is_number(weight) or not math.isfinite(weight) or weight < 0:
-            msg = f"the weight of source {source!r} must be a finite number of at least 0; got {weight!r}"
-            raise FusionError(msg)
-    if not any(values.values()):
+    checked = {source: _weight(source, weight) for source, weight in given.items()}
+    if not any(checked.values()):
         msg = "all weights are zero: at least one source must have a say"
         raise FusionError(msg)
+    return checked if isinstance(weights, Mapping) else tuple(checked.values())
+
+
+def _weight(source: Any, weight: object) -> float:
+    number = _checks.finite(weight)
+    if number is None or number < 0:
+        msg = f"the weight of source {source!r} must be a finite number of at least 0; got {weight!r:.80}"
+        raise FusionError(msg)
+    return number
 
 
 def _refuse_unweighted(names: Iterable[str], weights: Mapping[str, float]) -> None:

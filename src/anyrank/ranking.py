@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
+from . import _checks
 from .errors import ArgumentError
 
 __all__ = ["Hit", "Ranking", "Report"]
@@ -85,6 +86,14 @@ class Report:
         )
 
 
+def _score(score: object) -> float:
+    number = _checks.real(score)
+    if number is None:
+        msg = f"a score must be a number; got {score!r:.80}"
+        raise ArgumentError(msg)
+    return number
+
+
 def _added(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
     total: dict[str, float] = {}
     for usage in usages:
@@ -115,10 +124,13 @@ class Ranking(Sequence[Hit[T]]):
     def of(cls, documents: Iterable[T], scores: Iterable[float] | None = None) -> Ranking[T]:
         """Take a retriever's list as it is: its order is authoritative, the scores (higher is better) optional.
 
-        Raises `ArgumentError` unless there are as many scores as documents.
+        Raises `ArgumentError` unless there is one number a document.
         """
+        if isinstance(documents, (str, bytes, Mapping)):
+            msg = f"a ranking is made of a list of documents; got one {type(documents).__name__}"
+            raise ArgumentError(msg)
         items = list(documents)
-        values = [None] * len(items) if scores is None else [float(score) for score in scores]
+        values = [None] * len(items) if scores is None else [_score(score) for score in scores]
         if len(values) != len(items):
             msg = f"{len(values)} scores for {len(items)} documents: give one score a document, or none at all"
             raise ArgumentError(msg)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
 
 from . import _checks
-from ._lifecycle import Held, Lifecycle
+from ._lifecycle import Held, Lifecycle, unique
 from ._question import Question
 from ._rounds import Rounds, aeach, arun, each, run
 from .errors import ArgumentError
 from .ranking import Hit, Ranking, Report
 from .scorer import RANK_KINDS, AnyScorer, Candidates, ScorerLike, Scores, traits
 from .text import TextOf, texts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Reranker"]
 
@@ -55,6 +52,7 @@ class StagedReranker(Lifecycle):
     """What `Reranker` and `anyrank.Cascade` share: the whole public surface, over one stage or several."""
 
     _stages: tuple[Stage, ...]
+    _names: list[str]
     _min_score: float | None
     _then: tuple[Then, ...]
 
@@ -62,12 +60,20 @@ class StagedReranker(Lifecycle):
         self, stages: Iterable[tuple[ScorerLike, int | None]], min_score: float | None, then: Iterable[Then]
     ) -> None:
         given = list(stages)
-        self._held = Held(scorer for scorer, _ in given)
+        held = Held(scorer for scorer, _ in given)
         keeps = [_checks.top_n(keep) for _, keep in given]
-        self._stages = tuple(map(Stage, self._held.scorers, keeps))
-        self._then = tuple(then)
-        self._min_score = _checks.threshold(min_score)
+        vars(self).update(
+            _held=held,
+            _stages=tuple(map(Stage, held.scorers, keeps)),
+            _names=unique(traits(scorer).name for scorer in held.scorers),
+            _then=tuple(then),
+            _min_score=_checks.threshold(min_score),
+        )
         self.refuse_threshold(self._min_score)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        msg = f"a {type(self).__name__} cannot be changed (here its {name!r}): build another one"
+        raise AttributeError(msg)
 
     @property
     def scorer(self) -> AnyScorer:
@@ -149,6 +155,7 @@ class StagedReranker(Lifecycle):
         query = _checks.query(query)
         limit = _checks.top_n(top_n) or self.top_n
         floor = self._min_score if min_score is None else _checks.threshold(min_score)
+        self.refuse_threshold(floor)
         items, texts = _candidates(documents, text, first_stage)
         places: Sequence[int] = range(len(items))
         reports: list[Report] = []
@@ -162,6 +169,8 @@ class StagedReranker(Lifecycle):
             if not last:
                 texts = Candidates((texts[i] for i in order), values)
         report = replace(self._report(reports), seconds=perf_counter() - started)
+        if reports[-1].degraded:
+            floor = None  # it is meant for another scorer's scores
         return self._cut(items, list(zip(places, values, strict=True)), report, floor, limit)
 
     def _report(self, reports: Sequence[Report]) -> Report:
@@ -176,7 +185,7 @@ class StagedReranker(Lifecycle):
         limit: int | None,
     ) -> Ranking[T]:
         """Apply threshold, further steps and cut, in this order; ``found`` are places and scores, best first."""
-        if floor is not None and found and not report.degraded:
+        if floor is not None and found:
             self.refuse_threshold(floor, report.score_kind)
             found = [pair for pair in found if pair[1] >= floor]
         if not self._then:
@@ -249,15 +258,19 @@ def _at(report: Report, places: Sequence[int]) -> Report:
     """Return the report with the places of this stage's texts turned into places of the input."""
     if not report.truncated:
         return report
-    return replace(report, truncated={places[i]: tokens for i, tokens in report.truncated.items()})
+    members = {name: _at(member, places) for name, member in report.members.items()}
+    return replace(report, truncated={places[i]: tokens for i, tokens in report.truncated.items()}, members=members)
 
 
 def _stepped(step: Then, ranking: Ranking[T]) -> Ranking[T]:
     result = step(ranking)
-    before = {hit.index for hit in ranking}
-    after: Iterator[int] = (hit.index for hit in result) if isinstance(result, Ranking) else iter([-1])
-    seen = list(after)
-    if len(seen) != len(set(seen)) or not before.issuperset(seen):
+    given = {hit.index: hit.document for hit in ranking}
+    selected = (
+        isinstance(result, Ranking)
+        and len(set(result.indices)) == len(result)
+        and all(hit.index in given and hit.document is given[hit.index] for hit in result)
+    )
+    if not selected:
         msg = f"the step {step!r:.80} in then= must return a Ranking of hits it was given, each at most once"
         raise ArgumentError(msg)
-    return result
+    return Ranking(result.hits, result.report if result.report.scorer else ranking.report)

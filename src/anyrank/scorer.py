@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
+from ._secrets import names_secret
 from .errors import ArgumentError
 from .ranking import Report
 
@@ -136,18 +138,27 @@ class Traits:
 def traits(scorer: object) -> Traits:
     """Read what a scorer declares."""
     scope = getattr(scorer, "scope", "text")
-    name = getattr(scorer, "name", None) or type(scorer).__name__
+    name = _said(scorer, "name") or type(scorer).__name__
+    modalities = getattr(scorer, "modalities", None) or ("text",)
     if scope not in SCOPES:
         msg = f"scorer {name!r} declares scope={scope!r}; a scope is one of {', '.join(SCOPES)}"
         raise ArgumentError(msg)
     return Traits(
-        name=str(name),
-        model=getattr(scorer, "model", None),
-        score_kind=getattr(scorer, "score_kind", None),
+        name=name,
+        model=_said(scorer, "model"),
+        score_kind=_said(scorer, "score_kind"),
         scope=scope,
-        modalities=frozenset(getattr(scorer, "modalities", None) or {"text"}),
-        fingerprint=getattr(scorer, "fingerprint", None),
+        modalities=frozenset([modalities] if isinstance(modalities, str) else modalities),
+        fingerprint=_said(scorer, "fingerprint"),
     )
+
+
+def _said(scorer: object, name: str) -> str | None:
+    """Return a declaration that is text. A scorer may keep its model object under a name that means one here."""
+    if isinstance(getattr(type(scorer), name, None), cached_property):
+        return None  # to ask would load what is behind it
+    value = getattr(scorer, name, None)
+    return value if isinstance(value, str) else None
 
 
 def widest(*scopes: Scope) -> Scope:
@@ -156,7 +167,7 @@ def widest(*scopes: Scope) -> Scope:
 
 
 class SpecFromFields:
-    """For scorers that are dataclasses: ``spec`` from the fields that differ from their defaults."""
+    """For scorers that are dataclasses: ``spec`` from the fields that differ from their defaults, keys left out."""
 
     name: ClassVar[str]
 
@@ -166,7 +177,9 @@ class SpecFromFields:
         changed = {
             field.name: getattr(self, field.name)
             for field in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
-            if field.init and (field.default is MISSING or getattr(self, field.name) != field.default)
+            if field.init
+            and (field.default is MISSING or getattr(self, field.name) != field.default)
+            and not names_secret(field.name)
         }
         if set(changed) == {"model"}:
             return f"{self.name}:{changed['model']}"
@@ -187,6 +200,12 @@ class FunctionScorer:
             self.ascore = function
         else:
             self.score = function
+
+    def __getattr__(self, name: str) -> Any:
+        """Forward what a callable object declares."""
+        if name.startswith("__") or name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
     def __repr__(self) -> str:
         return f"FunctionScorer({self.name})"

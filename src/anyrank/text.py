@@ -66,12 +66,15 @@ def texts_of(documents: Sequence[T], text: TextOf[T] = None) -> list[str]:
         return fields(text).read(documents)
     if callable(text):
         return [_string(text(document), index) for index, document in enumerate(documents)]
-    return fields(*text).read(documents)
+    if isinstance(text, Sequence):
+        return fields(*text).read(documents)
+    msg = f"text= takes a function, a field's name or several names; got a {type(text).__name__}"
+    raise ArgumentError(msg)
 
 
 def _usual(documents: Sequence[Any]) -> list[str]:
     if all(document is None or isinstance(document, str) for document in documents):
-        return [document or "" if document is None else document for document in documents]
+        return ["" if document is None else document for document in documents]
     for name in USUAL_FIELDS:
         if any(_field(document, name) is not _MISSING for document in documents):
             return _column(documents, name, strings=True)
@@ -100,9 +103,16 @@ def _field(document: Any, name: str) -> Any:
 def _present(documents: Sequence[Any]) -> str:
     """Say which fields the first document has, for an error's reader."""
     first = next((document for document in documents if document is not None), None)
-    names = list(first) if isinstance(first, Mapping) else sorted(getattr(first, "__dict__", {}))
+    names = list(first) if isinstance(first, Mapping) else sorted(_attributes(first))
     public = [str(name) for name in names if not str(name).startswith("_")]
     return f" (fields there are: {', '.join(public[:12])})" if public else ""
+
+
+def _attributes(document: object) -> set[str]:
+    """Return the names of what an object holds, in whichever way its class keeps it."""
+    slots = getattr(type(document), "__slots__", ())
+    named = getattr(type(document), "_fields", ())
+    return {*getattr(document, "__dict__", {}), *([slots] if isinstance(slots, str) else slots), *named}
 
 
 def _string(value: object, index: int, name: str | None = None) -> str:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+from unicodedata import normalize
 
 from anyrank import _checks
 from anyrank.errors import ArgumentError
@@ -21,7 +22,13 @@ __all__ = ["Lexical"]
 
 # Scripts written without spaces between words are read as overlapping pairs of characters.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
+# Marks that join the letter before them (accents, vowel signs) and that `re` counts as no part of a word.
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0903\u093a-\u094f\u0951-\u0957"
+    "\u0962\u0963\u0980-\u0983\u09bc-\u09d7\u09e2\u09e3\u0a00-\u0a03\u0a3c-\u0a51\u0a70-\u0a75\u0abc-\u0acd\u0b3c-\u0b57"
+    "\u0b82\u0bbe-\u0bd7\u0c00-\u0c04\u0c3c-\u0c56\u0c81-\u0c83\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d57"
+)
+_WORD = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
 _UNSPACED_WORD = re.compile(rf"[{_UNSPACED}]")
 
 
@@ -31,8 +38,9 @@ class Lexical(SpecFromFields):
 
     Each distinct query word adds ``idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length))`` for each
     time it stands in the query, with ``idf = ln(1 + (N - df + 0.5) / (df + 0.5))``; N, df and the mean length are
-    those of the candidates. Words are runs of letters and digits, case folded; Chinese, Japanese, Thai, Lao, Khmer
-    and Burmese text is read as pairs of characters. Robertson & Zaragoza, 2009, doi:10.1561/1500000019.
+    those of the candidates. Words are runs of letters and digits with their marks, case folded; Chinese, Japanese,
+    Thai, Lao, Khmer and Burmese text is read as characters and pairs of them. Robertson & Zaragoza, 2009,
+    doi:10.1561/1500000019.
     """
 
     name: ClassVar[str] = "lexical"
@@ -44,7 +52,8 @@ class Lexical(SpecFromFields):
 
     def __post_init__(self) -> None:
         """Check both parameters; raises `ArgumentError`."""
-        if not _checks.is_number(self.k1) or not _checks.is_number(self.b) or self.k1 < 0 or not 0 <= self.b <= 1:
+        k1, b = _checks.finite(self.k1), _checks.finite(self.b)
+        if k1 is None or b is None or k1 < 0 or not 0 <= b <= 1:
             msg = f"lexical needs k1 >= 0 and b between 0 and 1; got k1={self.k1!r}, b={self.b!r}"
             raise ArgumentError(msg)
 
@@ -67,10 +76,11 @@ class Lexical(SpecFromFields):
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, case folded; unspaced scripts as overlapping pairs of characters."""
+    """Return the words of a text, case folded; unspaced scripts as characters and overlapping pairs of them."""
     found: list[str] = []
-    for word in _WORD.findall(text.casefold()):
-        if _UNSPACED_WORD.match(word) and len(word) > 1:
+    for word in _WORD.findall(normalize("NFC", text).casefold()):
+        if _UNSPACED_WORD.match(word):
+            found.extend(word)
             found.extend(word[i : i + 2] for i in range(len(word) - 1))
         else:
             found.append(word)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 from . import _checks
 from ._lifecycle import acall, call
 from ._registry import load, takes
+from ._rounds import aeach, each
 from ._secrets import refuse_secrets
 from .cascade import Cascade
 from .errors import ArgumentError, SpecError
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
     from .ranking import Ranking, Report
     from .reranker import Options
 
-__all__ = ["ApiKey", "HostLifecycle", "HostReranker", "OnReport", "RerankerLike", "checked_top_n", "refuse_secrets"]
+__all__ = [
+    "ApiKey",
+    "HostLifecycle",
+    "HostReranker",
+    "OnReport",
+    "RerankerLike",
+    "aeach",
+    "checked_top_n",
+    "each",
+    "refuse_secrets",
+]
 
 T = TypeVar("T")
 
@@ -79,6 +90,11 @@ class HostReranker:
         """The model's name where the scorer says one, else the scorer's: what traces show."""
         last = traits(self.reranker.scorer)
         return last.model or last.name
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The lowest score that comes back, where the adapter sets one."""
+        return self._threshold
 
     @property
     def top_n(self) -> int | None:

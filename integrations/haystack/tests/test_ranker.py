@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 from haystack import Document, Pipeline
 from haystack.dataclasses import ByteStream
@@ -353,3 +354,39 @@ assert new == {"anyrank", "haystack_integrations"}, new
 def test_import_is_light():
     """H31: importing the components loads anyrank and no third-party module beyond Haystack's own."""
     subprocess.run([sys.executable, "-c", LIGHT], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("documents", [["a"], "a", None, Document(content="a")])
+def test_what_is_no_list_of_documents_is_refused(documents):
+    """With an error that says what came instead."""
+    with pytest.raises(ValueError, match="documents must be a list of Haystack Documents; got a"):
+        AnyRankRanker(scorer="lexical").run("q", documents)
+
+
+def test_settings_are_fixed():
+    """A number that had no effect but stood in the YAML would be worse than an error."""
+    ranker = AnyRankRanker(scorer="lexical", top_k=2, score_threshold=np.float32(0.5))
+    for name in ("top_k", "score_threshold"):
+        with pytest.raises(AttributeError):
+            setattr(ranker, name, 1)
+    assert ranker.to_dict()["init_parameters"]["score_threshold"] == 0.5
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+@pytest.mark.parametrize("scorer", ["lexical", "first_stage", "first_stage:score"])
+def test_branches_into_one_input_count_in_the_order_of_their_scores(given, first, scorer):
+    """Whichever retriever answers first, sync or async, ties and the first stage are the same."""
+    branches = {
+        "a": given([Document(id="1", content="x", score=0.3), Document(id="2", content="x", score=0.1)]),
+        "b": given([Document(id="3", content="x", score=0.4), Document(id="1", content="x", score=0.2)]),
+    }
+    last = "b" if first == "a" else "a"
+    branches[last].after = branches[first]
+    pipeline = Pipeline()
+    pipeline.add_component("ranker", AnyRankRanker(scorer=scorer))
+    for name, branch in branches.items():
+        pipeline.add_component(name, branch)
+        pipeline.connect(name, "ranker.documents")
+    question = {"a": {"start": 0}, "b": {"start": 0}, "ranker": {"query": "x"}}
+    for output in (asyncio.run(pipeline.run_async(question)), pipeline.run(question)):
+        assert [document.id for document in output["ranker"]["documents"]] == ["3", "1", "2"]

@@ -362,3 +362,9 @@ def test_what_was_built_is_closed(tmp_path):
         import closing_lc
 
         assert len(closing_lc.closed) == 2
+
+
+def test_k_is_named_as_it_was_given():
+    """An error about ``k`` says ``k``."""
+    with pytest.raises(ValueError, match=r"^k must be a whole number above 0"):
+        AnyRankCompressor(scorer="lexical").invoke({"query": "q", "documents": []}, k=0)

@@ -177,7 +177,7 @@ def test_parameters_and_other_methods(fused):
 
 def test_scores_that_a_method_needs_must_be_there(fused):
     """A score-based method over a retriever's bare list is an error that says what to do."""
-    with pytest.raises(ValueError, match=r"source 'bm25' has no finite score.*rank method"):
+    with pytest.raises(ValueError, match=r"source 'bm25' has a number in .*rank method"):
         fused({"bm25": docs("ab")}, method="weighted_sum")
 
 
@@ -310,6 +310,33 @@ def test_an_error_of_a_retriever_is_raised(colour):
     retriever = FusionRetriever(retrievers={"bm25": Shelf(found=docs("a")), "dense": RunnableLambda(fails)})
     with pytest.raises(OSError, match="out of order"):
         retriever.invoke("q") if colour == "sync" else asyncio.run(retriever.ainvoke("q"))
+
+
+def test_an_error_cancels_the_other_retrievers():
+    """Nobody is left at work for nothing."""
+    seen = []
+
+    async def main():
+        begun = asyncio.Event()
+
+        async def waits(_query):
+            begun.set()
+            try:
+                await asyncio.sleep(WAIT)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+
+        async def fails(_query):
+            await begun.wait()
+            raise OSError
+
+        slow, broken = RunnableLambda(waits), RunnableLambda(fails)
+        with pytest.raises(OSError):  # noqa: PT011 - no message
+            await FusionRetriever(retrievers={"slow": slow, "broken": broken}).ainvoke("q")
+
+    asyncio.run(main())
+    assert seen == ["cancelled"]
 
 
 def test_no_retrievers_are_refused():

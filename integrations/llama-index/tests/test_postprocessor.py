@@ -260,3 +260,10 @@ def test_closing_reaches_what_was_built(tmp_path, nodes):
         asyncio.run(postprocessor.aclose())
         assert li_closing.closed == [1, 1]
         assert len(postprocessor.postprocess_nodes(nodes, query_str="q")) == 3
+
+
+def test_a_copy_with_other_settings_is_refused():
+    """Settings are fixed, and a copy that only looked as if it had others would be worse than an error."""
+    with pytest.raises(ValueError, match="are fixed: build a new one with top_n"):
+        AnyRankPostprocessor("lexical").model_copy(update={"top_n": 1})
+    assert AnyRankPostprocessor("lexical", top_n=1).model_copy().top_n == 1

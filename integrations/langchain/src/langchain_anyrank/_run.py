@@ -9,6 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from pydantic import BaseModel, ConfigDict
 
+from anyrank.adapter import checked_top_n
 from langchain_anyrank._documents import scored
 
 if TYPE_CHECKING:
@@ -82,14 +83,14 @@ class RankingRunnable(Runnable[Given, list[Document]]):
         return await self._acall_with_config(self._aanswer, input, self._traced(config), "retriever", k=k, **kwargs)
 
     def _answer(self, given: Given, run_manager: CallbackManagerForChainRun, *, k: int | None = None) -> list[Document]:
-        ranking = self._rank(given, k=k)
+        ranking = self._rank(given, k=checked_top_n(k, "k"))
         _note(ranking.report, run_manager)
         return scored(ranking)
 
     async def _aanswer(
         self, given: Given, run_manager: AsyncCallbackManagerForChainRun, *, k: int | None = None
     ) -> list[Document]:
-        ranking = await self._arank(given, k=k)
+        ranking = await self._arank(given, k=checked_top_n(k, "k"))
         _note(ranking.report, run_manager)
         return scored(ranking)
 

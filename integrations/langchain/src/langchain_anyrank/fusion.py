@@ -10,7 +10,7 @@ from pydantic import PrivateAttr, SkipValidation, model_validator
 from anyrank import Ranking
 from anyrank.errors import FusionError
 from anyrank.fusion import Fuser
-from langchain_anyrank._documents import documents_of, identity, scores_of
+from langchain_anyrank._documents import SCORE, documents_of, identity, scores_of
 from langchain_anyrank._run import RankingRunnable, Settled
 
 NamedLists = dict[str, list[Document]]
@@ -59,13 +59,19 @@ class Fusion(RankingRunnable[NamedLists], RunnableSerializable[NamedLists, list[
         if not isinstance(given, Mapping):
             msg = f"Fusion takes named lists, {{'bm25': [Document, …], …}}; got a {type(given).__name__}"
             raise FusionError(msg)
-        rankings = {name: _ranking(name, documents) for name, documents in given.items()}
+        rankings = {name: self._ranking(name, documents) for name, documents in given.items()}
         return self._fuser.fuse(rankings, key=identity, top_n=k)
 
     async def _arank(self, given: NamedLists, *, k: int | None) -> Ranking[Document]:
         return self._rank(given, k=k)
 
-
-def _ranking(name: str, given: Any) -> Ranking[Document]:
-    documents = documents_of(given, f"source {name!r}")
-    return Ranking.of(documents, scores_of(documents))
+    def _ranking(self, name: str, given: Any) -> Ranking[Document]:
+        documents = documents_of(given, f"source {name!r}")
+        scores = scores_of(documents)
+        if scores is None and self._fuser.reads_scores:
+            msg = (
+                f"method {self.method!r} reads scores, and not every document of source {name!r} has a number in "
+                f"metadata[{SCORE!r}]: put it there (higher is better), or use a rank method such as 'rrf'"
+            )
+            raise FusionError(msg)
+        return Ranking.of(documents, scores)

@@ -9,10 +9,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, RetrieverLike
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config, patch_config
 from langchain_core.runnables.config import get_executor_for_config
-from langchain_core.runnables.utils import gather_with_concurrency
 from pydantic import AliasChoices, Field, PlainValidator, PrivateAttr, SkipValidation, model_validator
 
-from anyrank.adapter import checked_top_n
+from anyrank.adapter import aeach, checked_top_n
 from langchain_anyrank._run import Settled
 from langchain_anyrank.compressor import AnyRankCompressor
 from langchain_anyrank.fusion import Fusion
@@ -82,8 +81,9 @@ class RerankRetriever(_OverRetrievers):
     """Asks ``retriever``, then reranks what it found.
 
     ``retriever`` is any Runnable from a query to documents. ``reranker`` is an `AnyRankCompressor`, another Runnable
-    over ``{"query", "documents"}`` (a compressor ``.with_retry()``), or whatever an `AnyRankCompressor` takes as
-    ``scorer=``, which then becomes one. ``top_n`` (LangChain's ``k``) None keeps the reranker's own.
+    over ``{"query", "documents"}`` (a compressor ``.with_retry()``; with ``top_n``, one that takes ``k``), or whatever
+    an `AnyRankCompressor` takes as ``scorer=``, which then becomes one. ``top_n`` (LangChain's ``k``) None keeps the
+    reranker's own.
 
     Unlike ``ContextualCompressionRetriever`` it passes the whole config on: callbacks, tags, metadata, configurable.
     Raises pydantic's ``ValidationError``, a ``ValueError``, at construction.
@@ -141,6 +141,8 @@ class FusionRetriever(_OverRetrievers):
         return self._fusion.invoke(dict(zip(self.retrievers, lists, strict=True)), config_of(), k=k)
 
     async def _afind(self, query: str, config_of: ConfigOfPart, k: int | None) -> list[Document]:
-        calls = [one.ainvoke(query, config_of(name)) for name, one in self.retrievers.items()]
-        lists = await gather_with_concurrency(config_of().get("max_concurrency"), *calls)
+        async def ask(name: str) -> list[Document]:
+            return await self.retrievers[name].ainvoke(query, config_of(name))
+
+        lists = await aeach(ask, self.retrievers, config_of().get("max_concurrency"))
         return await self._fusion.ainvoke(dict(zip(self.retrievers, lists, strict=True)), config_of(), k=k)

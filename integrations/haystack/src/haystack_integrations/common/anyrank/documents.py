@@ -3,16 +3,29 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 from haystack import Document
 
 from anyrank import Ranking
 from anyrank.adapter import checked_top_n
+from anyrank.errors import ArgumentError
 
 
 def checked_top_k(top_k: int | None) -> int | None:
     """Accept a positive whole number, or None for all. Raises `anyrank.errors.ArgumentError`."""
     return checked_top_n(top_k, "top_k")
+
+
+def is_shared(component: object, name: str) -> bool:
+    """Whether the pipeline feeds this input from several places, whose lists then come as one, as they arrived."""
+    socket = component.__haystack_input__.get(name)  # type: ignore[attr-defined]  # @component gives it to instances
+    return socket is not None and bool(socket.is_variadic)
+
+
+def by_score(documents: Iterable[Document]) -> list[Document]:
+    """Return the documents in an order that does not depend on who arrived first: by score, then by id."""
+    return sorted(documents, key=lambda document: (-score_of(document), document.id))
 
 
 def distinct(documents: Iterable[Document]) -> list[Document]:
@@ -22,11 +35,21 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
     Haystack's own rankers follow.
     """
     best: dict[str, Document] = {}
-    for document in documents:
+    for document in documents_of(documents):
         held = best.get(document.id)
         if held is None or score_of(document) > score_of(held):
             best[document.id] = document
     return list(best.values())
+
+
+def documents_of(given: object) -> list[Document]:
+    """Return a list of documents. Raises `anyrank.errors.ArgumentError` for anything else."""
+    items: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for item in items:
+        if not isinstance(item, Document) or given is item:
+            msg = f"documents must be a list of Haystack Documents; got a {type(item).__name__}"
+            raise ArgumentError(msg)
+    return items
 
 
 def score_of(document: Document) -> float:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +11,7 @@ from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from anyrank import Hit, Ranking
+from anyrank.adapter import aeach, each
 from anyrank.errors import FusionError
 from anyrank.fusion import Fuser
 
@@ -54,22 +53,12 @@ class FusionRetriever(BaseRetriever):
         self._fuser.expect(self._retrievers)
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        with ThreadPoolExecutor(len(self._retrievers), thread_name_prefix="anyrank") as pool:
-            asked = [
-                pool.submit(copy_context().run, retriever.retrieve, query_bundle)
-                for retriever in self._retrievers.values()
-            ]
-        return self._fused([found.result() for found in asked])
+        return self._fused(each(lambda one: one.retrieve(query_bundle), self._retrievers.values(), limit=None))
 
     @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        asked = [asyncio.ensure_future(_aretrieved(one, query_bundle)) for one in self._retrievers.values()]
-        try:
-            return self._fused(await asyncio.gather(*asked))
-        finally:
-            for task in asked:  # after an error, nobody is left at work for nothing
-                task.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+        asked = self._retrievers.values()
+        return self._fused(await aeach(lambda one: _aretrieved(one, query_bundle), asked, limit=None))
 
     def _fused(self, lists: Sequence[Sequence[NodeWithScore]]) -> list[NodeWithScore]:
         rankings = {name: _ranking(found) for name, found in zip(self._retrievers, lists, strict=True)}

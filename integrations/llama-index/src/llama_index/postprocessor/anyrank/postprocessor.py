@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, SecretStr
 from llama_index.core.instrumentation.events.rerank import ReRankStartEvent
@@ -108,6 +108,13 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
         with rerank_events(start, self.callback_manager) as end:
             ranking = await self._host.arerank(query_str(start), nodes, text=_text, first_stage=_scores(nodes))
             return end(self._scored(ranking), ranking.report)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy. Raises `ArgumentError` for a new setting: they are fixed, and the key is in no field."""
+        if update and not update.keys() <= {"callback_manager"}:
+            msg = f"the settings of {type(self).__name__} are fixed: build a new one with {', '.join(update)}"
+            raise ArgumentError(msg)
+        return super().model_copy(update=update, deep=deep)
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """Return the settings as plain JSON values, for `from_dict`: never the key.

@@ -14,7 +14,14 @@ from anyrank import Ranking
 from anyrank.errors import FusionError
 from anyrank.fusion import Fuser
 from anyrank.ranking import Hit
-from haystack_integrations.common.anyrank.documents import checked_top_k, distinct, score_of, scored
+from haystack_integrations.common.anyrank.documents import (
+    by_score,
+    checked_top_k,
+    distinct,
+    documents_of,
+    is_shared,
+    scored,
+)
 
 RESERVED: Final = ("get", "self", "top_k")
 """Names that cannot be inputs: Haystack keeps sockets as attributes beside its ``get``; `FusionJoiner.run` has two."""
@@ -46,11 +53,9 @@ class FusionJoiner:
         top_k: int | None = None,
     ) -> None:
         self._fuser = Fuser(method, weights=_named(weights), parameters=parameters or {})
-        self.weights = {name: self._fuser.weight(name) for name in weights}
-        self.method = method
-        self.parameters = parameters
+        self._parameters = parameters
         self.top_k = checked_top_k(top_k)
-        for name in self.weights:
+        for name in weights:
             component.set_input_type(self, name, list[Document], default=None)
 
     @component.output_types(documents=list[Document])
@@ -70,6 +75,16 @@ class FusionJoiner:
         """Return what `run` does: it waits for nothing."""
         return self.run(top_k, **lists)
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each input, by name."""
+        return dict(self._fuser.weights or {})  # type: ignore[arg-type]  # always by name here
+
+    @property
+    def method(self) -> str:
+        """The fusion method."""
+        return self._fuser.method
+
     def to_dict(self) -> dict[str, Any]:
         """Write the component down as plain values.
 
@@ -78,7 +93,7 @@ class FusionJoiner:
         """
         in_order = list(self.weights) == sorted(self.weights)
         weights = dict(self.weights) if in_order else [list(pair) for pair in self.weights.items()]
-        return default_to_dict(self, weights=weights, method=self.method, parameters=self.parameters, top_k=self.top_k)
+        return default_to_dict(self, weights=weights, method=self.method, parameters=self._parameters, top_k=self.top_k)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -89,14 +104,8 @@ class FusionJoiner:
 
     def _ranking(self, name: str, documents: list[Document]) -> Ranking[Document]:
         """Return a list as it came, or, where Haystack strung several together as they arrived, by score and id."""
-        if self._is_shared(name):
-            documents = sorted(distinct(documents), key=lambda document: (-score_of(document), document.id))
+        documents = by_score(distinct(documents)) if is_shared(self, name) else documents_of(documents)
         return Ranking(tuple(Hit(document, place, document.score) for place, document in enumerate(documents)))
-
-    def _is_shared(self, name: str) -> bool:
-        """Whether the pipeline feeds this input from several places."""
-        socket = self.__haystack_input__.get(name)  # type: ignore[attr-defined]  # @component gives it to every instance
-        return socket is not None and bool(socket.is_variadic)
 
 
 def _named(weights: object) -> dict[str, float]:

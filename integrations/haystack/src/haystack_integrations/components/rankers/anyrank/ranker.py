@@ -15,7 +15,7 @@ from haystack.utils import Secret
 from anyrank import Ranking
 from anyrank.adapter import HostReranker, OnReport, RerankerLike
 from anyrank.errors import ArgumentError
-from haystack_integrations.common.anyrank.documents import checked_top_k, distinct, scored
+from haystack_integrations.common.anyrank.documents import by_score, checked_top_k, distinct, is_shared, scored
 
 
 @component
@@ -47,15 +47,14 @@ class AnyRankRanker:
         on_report: OnReport | None = None,
     ) -> None:
         self.api_key = api_key
-        self.top_k = checked_top_k(top_k)
+        self._top_k = checked_top_k(top_k)
         self.meta_fields_to_embed = _field_names(meta_fields_to_embed)
         self.meta_data_separator = meta_data_separator
-        self.score_threshold = score_threshold
         self._reranker = HostReranker(
             scorer,
             scorer_options=scorer_options,
             api_key=None if api_key is None else _secret(api_key).resolve_value,
-            top_n=self.top_k,
+            top_n=self._top_k,
             score_threshold=score_threshold,
             on_report=on_report,
         )
@@ -65,7 +64,8 @@ class AnyRankRanker:
         """Return the most relevant documents, best first, under ``"documents"``.
 
         They are new objects that differ from the given ones only in their score. Documents with the same id count
-        once, the copy with the best score. ``top_k`` overrides the component's own for this call.
+        once, the copy with the best score; those of several branches count in the order of their scores. ``top_k``
+        overrides the component's own for this call.
         Raises `anyrank.errors.ArgumentError` for a bad ``top_k`` or query, and whatever the scorer raises.
         """
         call = self._call(query, documents, top_k)
@@ -80,6 +80,16 @@ class AnyRankRanker:
         call = self._call(query, documents, top_k)
         with self._span(call) as span:
             return _answer(await self._reranker.arerank(**call), span)
+
+    @property
+    def top_k(self) -> int | None:
+        """How many documents come back; fixed, but for one run."""
+        return self._top_k
+
+    @property
+    def score_threshold(self) -> float | None:
+        """The lowest score that comes back; fixed."""
+        return self._reranker.score_threshold
 
     def warm_up(self) -> None:
         """Load models and open clients now instead of at the first call; again, it does nothing."""
@@ -119,6 +129,8 @@ class AnyRankRanker:
 
     def _call(self, query: str, documents: Iterable[Document], top_k: int | None) -> dict[str, Any]:
         candidates = distinct(documents)
+        if is_shared(self, "documents"):
+            candidates = by_score(candidates)
         return {
             "query": query,
             "documents": candidates,

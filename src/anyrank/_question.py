@@ -100,24 +100,26 @@ def _floats(name: str, answer: object) -> list[float]:
     if isinstance(answer, (str, bytes, Mapping, AbstractSet)) or not isinstance(answer, Iterable) or zero_dimensional:
         msg = f"scorer {name!r} returned {type(answer).__name__} instead of one float a text: {answer!r:.80}"
         raise ScoresError(msg)
-    values = []
-    for index, value in enumerate(answer):
-        number = _checks.real(value)
-        if number is None:
-            msg = f"scorer {name!r} returned for text {index} {type(value).__name__}, not a float: {value!r:.80}"
-            raise ScoresError(msg)
-        values.append(number)
-    return values
+    given = list(answer)
+    return given if all(type(value) is float for value in given) else [_float(name, *pair) for pair in enumerate(given)]
+
+
+def _float(name: str, index: int, value: object) -> float:
+    number = _checks.real(value)
+    if number is None:
+        msg = f"scorer {name!r} returned for text {index} {type(value).__name__}, not a float: {value!r:.80}"
+        raise ScoresError(msg)
+    return number
 
 
 def _fit(name: str, what: str, values: Sequence[float], texts: Sequence[str]) -> None:
     if len(values) != len(texts):
         msg = f"scorer {name!r} returned {len(values)} {what} for {len(texts)} texts: it must give one a text, in order"
         raise ScoresError(msg)
-    for index, value in enumerate(values):
-        if not math.isfinite(value):
-            msg = f"scorer {name!r} returned {value} among its {what}, for text {index}: {texts[index]!r:.80}"
-            raise ScoresError(msg)
+    if not all(map(math.isfinite, values)):
+        index, value = next(pair for pair in enumerate(values) if not math.isfinite(pair[1]))
+        msg = f"scorer {name!r} returned {value} among its {what}, for text {index}: {texts[index]!r:.80}"
+        raise ScoresError(msg)
 
 
 class Asking(Protocol):

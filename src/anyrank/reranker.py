@@ -200,8 +200,10 @@ class StagedReranker(Lifecycle):
 
         ``kind`` is what an answer said; without it, what the last stage's scorer declares counts.
         """
+        if min_score is None:
+            return
         last = traits(self.scorer)
-        if min_score is not None and (kind or last.score_kind) in RANK_KINDS:
+        if (kind or last.score_kind) in RANK_KINDS:
             msg = (
                 f"a score threshold means nothing here: scorer {last.name!r} gives scores of kind "
                 f"{kind or last.score_kind!r}, which only say a place in this list; use top_n instead"

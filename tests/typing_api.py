@@ -59,3 +59,5 @@ async def main() -> None:
     assert_type(await reranker.arerank("q", pages, text="title"), Ranking[Page])
     assert_type(fuse([["a"], ["b"]]), Ranking[str])
     assert_type(fuse([ranking, ranking]), Ranking[Page])
+    assert_type(fuse({"bm25": ranking, "dense": Ranking.of(pages)}, weights={"bm25": 0.7, "dense": 0.3}), Ranking[Page])
+    assert_type(fuse([["a"], ["b"]], "rrf", k=10, top_n=3), Ranking[str])

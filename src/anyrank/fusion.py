@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from . import _checks
 from ._fusion_methods import METHODS, Column
@@ -23,39 +23,21 @@ Plain: TypeAlias = Mapping[str, Iterable[T]] | Iterable[Iterable[T]]
 Weights: TypeAlias = Mapping[str, float] | Sequence[float] | None
 
 
+class Settings(TypedDict, total=False):
+    """The keywords of `fuse`; ``k`` and ``phi`` are the parameters of ``rrf`` and ``rbc``."""
+
+    weights: Weights
+    key: Key[Any] | None
+    normalize: str | None
+    top_n: int | None
+    k: float
+    phi: float
+
+
 @overload
-def fuse(
-    rankings: Scored[T],
-    method: str = ...,
-    *,
-    weights: Weights = ...,
-    key: Key[T] | None = ...,
-    normalize: str | None = ...,
-    top_n: int | None = ...,
-    **parameters: float,
-) -> Ranking[T]: ...
+def fuse(rankings: Scored[T], method: str = ..., **settings: Unpack[Settings]) -> Ranking[T]: ...
 @overload
-def fuse(
-    rankings: Plain[T],
-    method: str = ...,
-    *,
-    weights: Weights = ...,
-    key: Key[T] | None = ...,
-    normalize: str | None = ...,
-    top_n: int | None = ...,
-    **parameters: float,
-) -> Ranking[T]: ...
-@overload
-def fuse(
-    rankings: Mapping[str, Ranking[T] | Sequence[T]],
-    method: str = ...,
-    *,
-    weights: Weights = ...,
-    key: Key[T] | None = ...,
-    normalize: str | None = ...,
-    top_n: int | None = ...,
-    **parameters: float,
-) -> Ranking[T]: ...
+def fuse(rankings: Plain[T], method: str = ..., **settings: Unpack[Settings]) -> Ranking[T]: ...
 def fuse(
     rankings: Any,
     method: str = "rrf",

@@ -60,14 +60,14 @@ class LocalModel(ABC, Generic[M]):
 
     def score(self, query: str, texts: Iterable[str]) -> Scores:
         """Score on the worker and wait. Raises what loading raises: `ModelError`, `MissingDependencyError`, OSError."""
-        candidates = Candidates(texts)
+        candidates = Candidates.of(texts)
         return self._submit(self._run, query, candidates).result() if candidates else Scores(())
 
     async def ascore(self, query: str, texts: Iterable[str]) -> Scores:
         """Score on the worker without blocking the event loop."""
         from asyncio import wrap_future
 
-        candidates = Candidates(texts)
+        candidates = Candidates.of(texts)
         return await wrap_future(self._submit(self._run, query, candidates)) if candidates else Scores(())
 
     def warm_up(self) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from . import _checks
+from ._lifecycle import Lifecycle
 from ._rounds import Rounds, arun, run
 from .errors import AsyncOnlyError, ScoresError, TextError
 from .scorer import AnyScorer, Candidates, Image, Scores, Traits, traits
@@ -122,26 +124,22 @@ def _fit(name: str, what: str, values: Sequence[float], texts: Sequence[str]) ->
         raise ScoresError(msg)
 
 
-class Asking(Protocol):
-    """A scorer that is a generator of rounds of questions to other scorers."""
-
-    def rounds(self, query: str, texts: Candidates) -> Rounds[Scores, Scores]:
-        """Yield rounds of questions; return the scores."""
-        ...
-
-
-class Composition:
+class Composition(Lifecycle):
     """Base of the combinators: both colours of ``score`` from the one description in ``rounds``."""
 
-    def score(self: Asking, query: str, texts: Iterable[str]) -> Scores:
+    @property
+    def modalities(self) -> frozenset[str]:
+        """What every member reads."""
+        return frozenset.intersection(*(traits(scorer).modalities for scorer in self._held.scorers))
+
+    @abstractmethod
+    def rounds(self, query: str, texts: Candidates) -> Rounds[Scores, Scores]:
+        """Yield rounds of questions to other scorers; return the scores."""
+
+    def score(self, query: str, texts: Iterable[str]) -> Scores:
         """Score from sync code, members of a round in threads of their own."""
-        return run(self.rounds(query, as_candidates(texts)))
+        return run(self.rounds(query, Candidates.of(texts)))
 
-    async def ascore(self: Asking, query: str, texts: Iterable[str]) -> Scores:
+    async def ascore(self, query: str, texts: Iterable[str]) -> Scores:
         """Score on the running event loop, members of a round concurrently."""
-        return await arun(self.rounds(query, as_candidates(texts)))
-
-
-def as_candidates(texts: Iterable[str]) -> Candidates:
-    """Return the texts as `Candidates`, the same object where they are that already."""
-    return texts if isinstance(texts, Candidates) else Candidates(texts)
+        return await arun(self.rounds(query, Candidates.of(texts)))

@@ -9,6 +9,7 @@ with the argument and options, and gives the scorer object. Nothing is imported 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
@@ -184,6 +185,7 @@ def _installed(name: str, point: Any) -> Factory:
     raise SpecError(msg)
 
 
+@cache
 def _built_in() -> frozenset[str]:
     from pkgutil import iter_modules
 

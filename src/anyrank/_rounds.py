@@ -111,7 +111,6 @@ def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> l
         futures = [pool.submit(copy_context().run, function, item) for item in work]
         done = wait(futures, return_when=FIRST_EXCEPTION).done
         failed = [future for future in futures if future in done and future.exception()]
-        pool.shutdown(wait=not failed, cancel_futures=True)
         return [future.result() for future in (failed or futures)]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

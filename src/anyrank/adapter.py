@@ -9,6 +9,7 @@ fields that are serialised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 
 from . import _checks
@@ -18,11 +19,12 @@ from ._rounds import aeach, each
 from ._secrets import refuse_secrets
 from .cascade import Cascade
 from .errors import ArgumentError, SpecError
+from .ranking import Hit, Ranking
 from .reranker import Reranker, StagedReranker
 from .scorer import ScorerLike, traits
 
 if TYPE_CHECKING:
-    from .ranking import Ranking, Report
+    from .ranking import Report
     from .reranker import Options
 
 __all__ = [
@@ -32,8 +34,10 @@ __all__ = [
     "OnReport",
     "RerankerLike",
     "aeach",
+    "checked_documents",
     "checked_top_n",
     "each",
+    "host_ranking",
     "refuse_secrets",
 ]
 
@@ -189,6 +193,23 @@ class HostLifecycle:
 def checked_top_n(value: int | None, name: str) -> int | None:
     """Return a positive whole number, or None for all; raises `ArgumentError` with the host's name for it."""
     return _checks.top_n(value, name)
+
+
+def checked_documents(given: object, kind: type[T], host: str, name: str = "documents") -> list[T]:
+    """Return a list of a host's documents; raises `ArgumentError`, saying what ``name`` holds instead."""
+    whole = isinstance(given, (kind, str, Mapping)) or not isinstance(given, Iterable)
+    documents: list[Any] = [given] if whole else list(given)  # type: ignore[call-overload]  # an Iterable by now
+    strangers = documents if whole else [item for item in documents if not isinstance(item, kind)]
+    if strangers:
+        kind_found = type(strangers[0]).__name__
+        msg = f"{name} must be a list of {host} Documents; got a {kind_found}: {strangers[0]!r:.80}"
+        raise ArgumentError(msg)
+    return documents
+
+
+def host_ranking(documents: Iterable[T], scores: Iterable[float | None]) -> Ranking[T]:
+    """Take a host's list in its own order, with whatever scores there are; single ones may be None."""
+    return Ranking(tuple(map(Hit, documents, count(), scores)))
 
 
 def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None) -> Any:

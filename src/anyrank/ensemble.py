@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._fusion_methods import Column
 from ._fusion_sources import check_scores
-from ._lifecycle import Held, Lifecycle
+from ._lifecycle import Held
 from ._question import Composition, Question
 from ._registry import spec_of
 from .errors import ArgumentError
@@ -43,7 +43,7 @@ class _Fusing:
         return await to_thread(self.do)
 
 
-class Ensemble(Composition, Lifecycle):
+class Ensemble(Composition):
     """Asks several scorers at once and fuses their rankings.
 
     ``Ensemble({"bm25": "lexical", "ce": "cross_encoder:…"}, weights={"bm25": 0.3, "ce": 0.7})``.
@@ -86,11 +86,6 @@ class Ensemble(Composition, Lifecycle):
     def scope(self) -> Scope:
         """At least ``"list"``: a fused score depends on the other texts."""
         return widest("list", *(traits(scorer).scope for scorer in self._held.scorers))
-
-    @property
-    def modalities(self) -> frozenset[str]:
-        """What every member reads."""
-        return frozenset.intersection(*(traits(scorer).modalities for scorer in self._held.scorers))
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ._lifecycle import Held, Lifecycle, listed, unique
+from ._lifecycle import Held, listed, unique
 from ._question import Composition, Question
 from ._registry import spec_of
 from .errors import ArgumentError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Fallback"]
 
 
-class Fallback(Composition, Lifecycle):
+class Fallback(Composition):
     """Asks the first scorer, and the next one only when it raises or gives an answer that is not allowed.
 
     End with `FirstStage` to keep the given order when all else fails. A stand-in's answer has ``report.degraded``
@@ -51,11 +51,6 @@ class Fallback(Composition, Lifecycle):
     def score_kind(self) -> str | None:
         """The preferred scorer's score kind."""
         return traits(self._held.scorers[0]).score_kind
-
-    @property
-    def modalities(self) -> frozenset[str]:
-        """What every member reads."""
-        return frozenset.intersection(*(traits(scorer).modalities for scorer in self._held.scorers))
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -127,21 +127,20 @@ class Fuser:
         """Return the weight of a named source; 1 where no weights were given."""
         return self.weights[name] if isinstance(self.weights, Mapping) else 1.0
 
-    def totals(self, columns: Iterable[Column], size: int) -> list[float]:
+    def totals(self, columns: Sequence[Column], size: int) -> list[float]:
         """Return each of ``size`` candidates' fused score. Scores in the columns are raw; they are normalised here."""
+        voting = [column for column in columns if column.weight > 0]
+        totals = self._counted(voting, size)
+        return totals if len(voting) == len(columns) else _silent_last(totals, voting)
+
+    def _counted(self, voting: Sequence[Column], size: int) -> list[float]:
         try:
-            voting = [self._normalized(column) for column in columns if column.weight > 0]
-            totals = METHODS[self.method].totals(voting, size, **self.parameters)
+            totals = METHODS[self.method].totals(list(map(self._normalized, voting)), size, **self.parameters)
         except OverflowError:
-            voting, totals = [], [math.inf]
+            totals = [math.inf]
         if not all(map(math.isfinite, totals)):
             msg = f"fusing by {self.method!r} leaves the range of floats: scale the scores or the weights down"
             raise FusionError(msg)
-        voted = set().union(*(column.ids for column in voting))
-        if len(voted) < size:
-            lowest = min((totals[candidate] for candidate in voted), default=1.0)
-            silent = 0.0 if lowest > 0 else lowest - 1
-            totals = [total if candidate in voted else silent for candidate, total in enumerate(totals)]
         return totals
 
     @overload
@@ -205,6 +204,14 @@ class Fuser:
             _refuse_unweighted(rankings, self.weights)
         names = rankings if self.weights is None else self.weights
         return [read_source(name, rankings.get(name, ()), self.weight(name)) for name in names]
+
+
+def _silent_last(totals: Sequence[float], voting: Iterable[Column]) -> list[float]:
+    """Put what only sources of weight 0 have found behind all that has a vote."""
+    voted = set[int]().union(*(column.ids for column in voting))
+    lowest = min((totals[candidate] for candidate in voted), default=1.0)
+    silent = 0.0 if lowest > 0 else lowest - 1
+    return [total if candidate in voted else silent for candidate, total in enumerate(totals)]
 
 
 def _checked_weights(weights: Weights) -> Weights:

@@ -61,6 +61,11 @@ class Candidates(tuple[str, ...]):  # noqa: SLOT001 - a tuple of any length cann
             raise ArgumentError(msg)
         return self
 
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Candidates:
+        """Return the texts as candidates, the very same object where they are that already."""
+        return texts if isinstance(texts, Candidates) else cls(texts)
+
     def select(self, indices: Sequence[int]) -> Candidates:
         """Return the texts at these places, in this order, with their first-stage scores."""
         first = self.first_stage

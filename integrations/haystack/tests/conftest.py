@@ -9,6 +9,8 @@ from haystack import Document, Pipeline, component, tracing
 from haystack.components.retrievers.in_memory import InMemoryBM25Retriever, InMemoryEmbeddingRetriever
 from haystack.document_stores.in_memory import InMemoryDocumentStore
 
+from anyrank.testing import WAIT
+
 QUERY = "merge sorted lists"
 VECTOR = [1.0, 0.0]
 DOCUMENTS = {
@@ -60,7 +62,7 @@ class Given:
     @component.output_types(documents=list[Document])
     async def run_async(self, start: int = 0):
         if self.after is not None:
-            await asyncio.wait_for(self.after.done.wait(), 20)
+            await asyncio.wait_for(self.after.done.wait(), WAIT)
         self.done.set()
         return self.run(start)
 

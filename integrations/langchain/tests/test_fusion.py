@@ -14,9 +14,9 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig, RunnableLambda, RunnableParallel
 from pydantic import ValidationError
 
+from anyrank.testing import WAIT
 from langchain_anyrank import Fusion, FusionRetriever
 
-WAIT = 20.0
 WEIGHTS = {"bm25": 0.7, "dense": 0.3}
 
 

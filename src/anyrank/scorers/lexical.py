@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lexical"]
 
-# Scripts written without spaces between words are read as overlapping pairs of characters.
+# Scripts written without spaces between words are read as characters and overlapping pairs of them.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # Marks that join the letter before them (accents, vowel signs) and that `re` counts as no part of a word.
 _MARKS = (

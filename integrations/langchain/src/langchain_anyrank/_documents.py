@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.documents import Document
 
-from anyrank.errors import ArgumentError
+from anyrank.adapter import checked_documents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anyrank import Ranking
 
 SCORE = "relevance_score"
@@ -19,13 +20,7 @@ SCORE = "relevance_score"
 
 def documents_of(given: Any, name: str) -> list[Document]:
     """Return a list of documents; raises `ArgumentError`, saying what ``name`` holds instead."""
-    whole = isinstance(given, Document | str | Mapping) or not isinstance(given, Iterable)
-    documents = [given] if whole else list(given)
-    strangers = documents if whole else [item for item in documents if not isinstance(item, Document)]
-    if strangers:
-        msg = f"{name} must be a list of LangChain Documents; got a {type(strangers[0]).__name__}: {strangers[0]!r:.80}"
-        raise ArgumentError(msg)
-    return documents
+    return checked_documents(given, Document, "LangChain", name)
 
 
 def identity(document: Document) -> tuple[str, str]:

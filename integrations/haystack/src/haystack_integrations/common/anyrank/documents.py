@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from math import inf
-from typing import Any
 
 from haystack import Document
 
 from anyrank import Ranking
-from anyrank.adapter import checked_top_n
-from anyrank.errors import ArgumentError
+from anyrank.adapter import checked_documents, checked_top_n
 
 
 def checked_top_k(top_k: int | None) -> int | None:
@@ -44,12 +42,7 @@ def distinct(documents: Iterable[Document]) -> list[Document]:
 
 def documents_of(given: object) -> list[Document]:
     """Return a list of documents. Raises `anyrank.errors.ArgumentError` for anything else."""
-    items: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    for item in items:
-        if not isinstance(item, Document) or given is item:
-            msg = f"documents must be a list of Haystack Documents; got a {type(item).__name__}"
-            raise ArgumentError(msg)
-    return items
+    return checked_documents(given, Document, "Haystack")
 
 
 def score_of(document: Document) -> float:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from anyrank import Hit, Ranking
-from anyrank.adapter import aeach, each
+from anyrank.adapter import aeach, each, host_ranking
 from anyrank.errors import FusionError
 from anyrank.fusion import Fuser
 
@@ -19,6 +17,8 @@ from ._trace import dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+
+    from anyrank import Ranking
 
 __all__ = ["FusionRetriever"]
 
@@ -61,7 +61,8 @@ class FusionRetriever(BaseRetriever):
         return self._fused(await aeach(lambda one: _aretrieved(one, query_bundle), asked, limit=None))
 
     def _fused(self, lists: Sequence[Sequence[NodeWithScore]]) -> list[NodeWithScore]:
-        rankings = {name: _ranking(found) for name, found in zip(self._retrievers, lists, strict=True)}
+        named = zip(self._retrievers, lists, strict=True)
+        rankings = {name: host_ranking(found, (node.score for node in found)) for name, found in named}
         fused: Ranking[NodeWithScore] = self._fuser.fuse(rankings, key=_node_id)
         return [NodeWithScore(node=hit.document.node, score=hit.score) for hit in fused]
 
@@ -80,11 +81,6 @@ def _named(retrievers: Mapping[str, BaseRetriever]) -> dict[str, BaseRetriever]:
 
 def _node_id(found: NodeWithScore) -> str:
     return found.node_id
-
-
-def _ranking(found: Sequence[NodeWithScore]) -> Ranking[NodeWithScore]:
-    """Take a retriever's list in its own order, with whatever scores there are."""
-    return Ranking(tuple(map(Hit, found, count(), (node.score for node in found))))
 
 
 def _aretrieved(retriever: BaseRetriever, query: QueryBundle) -> Coroutine[Any, Any, list[NodeWithScore]]:

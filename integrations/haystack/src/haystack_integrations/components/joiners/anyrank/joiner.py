@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 from haystack import Document, component, default_from_dict, default_to_dict
 
 from anyrank import Ranking
+from anyrank.adapter import host_ranking
 from anyrank.errors import FusionError
 from anyrank.fusion import Fuser
-from anyrank.ranking import Hit
 from haystack_integrations.common.anyrank.documents import (
     by_score,
     checked_top_k,
@@ -91,9 +91,9 @@ class FusionJoiner:
         YAML sorts the keys of a dict, and the order of the weights has a meaning: out of alphabetical order they are
         written as pairs.
         """
-        in_order = list(self.weights) == sorted(self.weights)
-        weights = dict(self.weights) if in_order else [list(pair) for pair in self.weights.items()]
-        return default_to_dict(self, weights=weights, method=self.method, parameters=self._parameters, top_k=self.top_k)
+        weights = self.weights
+        written = weights if list(weights) == sorted(weights) else [list(pair) for pair in weights.items()]
+        return default_to_dict(self, weights=written, method=self.method, parameters=self._parameters, top_k=self.top_k)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -105,7 +105,7 @@ class FusionJoiner:
     def _ranking(self, name: str, documents: list[Document]) -> Ranking[Document]:
         """Return a list as it came, or, where Haystack strung several together as they arrived, by score and id."""
         documents = by_score(distinct(documents)) if is_shared(self, name) else documents_of(documents)
-        return Ranking(tuple(Hit(document, place, document.score) for place, document in enumerate(documents)))
+        return host_ranking(documents, (document.score for document in documents))
 
 
 def _named(weights: object) -> dict[str, float]:

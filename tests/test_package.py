@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
 import anyrank
 from anyrank import Reranker, errors, fuse, load, names
-from anyrank._registry import COMPOSITIONS
+from anyrank._registry import COMPOSITIONS, _factory
 from anyrank.fusion import METHODS
 from anyrank.normalize import NORMALIZERS
 
@@ -72,6 +73,12 @@ def test_the_core_depends_on_requests_only():
     assert tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]["dependencies"] == ["requests>=2.31"]
 
 
+def test_building_a_hosted_scorer_loads_no_http_library():
+    """The network waits for the first call that needs it."""
+    heavy = {"requests", "urllib3", "aiohttp", "asyncio", "ssl"}
+    assert not loaded_by("from anyrank import load; load('cohere', api_key='k')") & heavy
+
+
 @pytest.mark.parametrize("folder", ["tests", "examples"])
 def test_torch_is_pinned_first(folder):
     """Another version pulls gigabytes of packages for GPUs."""
@@ -97,7 +104,9 @@ def test_every_scorer_and_method_is_in_the_readme():
 def test_every_built_in_scorer_can_be_built():
     """Each file of ``scorers/`` has a scorer of its own name."""
     for name in set(names()) - set(COMPOSITIONS):
-        scorer = load(name) if name == "lexical" else load(f"{name}:some/model")
+        served = name != "lexical" and "base_url" in list(signature(_factory(name)).parameters)[:1]
+        argument = "" if name == "lexical" else ":http://127.0.0.1:9" if served else ":some/model"
+        scorer = load(name + argument)
         assert scorer.name == name
 
 

@@ -1,10 +1,10 @@
-"""What must not be written down: specs and options go into pipelines, traces and logs."""
+"""What must not be written down: specs and options go into pipelines, traces and logs; errors quote what they got."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Self
 
 from .errors import SpecError
 
@@ -47,3 +47,67 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             refuse_secrets(inner, where)
+
+
+class Hidden(dict[str, str]):
+    """Headers, of which ``repr`` shows the names only: a traceback with its variables quotes them."""
+
+    def __repr__(self) -> str:
+        return f"Hidden({', '.join(self)})"
+
+
+class Secret:
+    """A key, or the function that gives it: hidden from ``repr``, left out of pickles, shared by copies."""
+
+    __slots__ = ("_value", "lost")
+
+    def __init__(self, value: str | Callable[[], str | None] | None = None, *, lost: bool = False) -> None:
+        """Hold it; ``lost`` says that there was one before pickling."""
+        self._value = value
+        self.lost = lost
+
+    def reveal(self) -> Any:
+        """Return it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return self._value is not None
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self else "Secret()"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (bool(self) or self.lost,)
+
+
+def _unpickled(lost: bool) -> Secret:  # noqa: FBT001 - called by pickle only
+    return Secret(lost=lost)
+
+
+GRAM: Final = 12
+"""A run of characters this long that an error message shares with a document counts as quoted from it."""
+
+
+def redacted(message: str, keys: Iterable[str], texts: Iterable[str]) -> str:
+    """Return a service's message without the keys, and without what it quotes from the texts."""
+    for key in keys:
+        message = message.replace(key, "***") if key else message
+    for text in texts:
+        if GRAM // 2 <= len(text) < GRAM:
+            message = message.replace(text, "…")
+    starts = {message[start : start + GRAM]: start for start in range(len(message) - GRAM + 1)}
+    if not starts:
+        return message
+    quoted: set[int] = set()
+    for text in texts:
+        for place in range(len(text) - GRAM + 1):
+            start = starts.get(text[place : place + GRAM])
+            if start is not None:
+                quoted.update(range(start, start + GRAM))
+    return re.sub("\0+", "…", "".join("\0" if at in quoted else letter for at, letter in enumerate(message)))

@@ -11,24 +11,42 @@
     ├── ScoresError (ValueError)          a scorer answered something other than one finite float a text
     ├── AsyncOnlyError (TypeError)        an async-only scorer was called from sync code
     ├── ModelError (ValueError)           a model whose scores would mean nothing; says which part is missing
-    └── MissingDependencyError (ImportError)   an optional package is not installed; says the pip line
+    ├── MissingDependencyError (ImportError)   an optional package is not installed; says the pip line
+    ├── SettingError (ValueError)         a scorer lacks what a call needs: a key, a URL, a region; says how to give it
+    └── ProviderError                     a rerank service refused, failed or answered nonsense; see its attributes
+        ├── AuthenticationError           it does not accept the key
+        ├── QuotaError                    the account has nothing left: trying again does not help
+        ├── RateLimitError                too many requests, and still so after every retry
+        ├── DeadlineError (TimeoutError)  no answer in time
+        ├── UnreachableError (ConnectionError)   no connection, or one that broke
+        └── ReplyError (ValueError)       an answer that cannot be trusted; also a ScoresError
 
 What a scorer itself raises is not in this tree: it reaches the caller as the same object.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AnyRankError",
     "ArgumentError",
     "AsyncOnlyError",
+    "AuthenticationError",
+    "DeadlineError",
     "FusionError",
     "MissingDependencyError",
     "ModelError",
+    "ProviderError",
+    "QuotaError",
+    "RateLimitError",
+    "ReplyError",
     "ScoresError",
+    "SettingError",
     "SpecError",
     "TextError",
     "UnknownScorerError",
+    "UnreachableError",
 ]
 
 
@@ -78,3 +96,58 @@ class MissingDependencyError(AnyRankError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
         return type(self), self._said
+
+
+class SettingError(AnyRankError, ValueError):
+    """A scorer lacks, or may not use, what a call needs: a key, a URL, a region, a project."""
+
+
+class ProviderError(AnyRankError):
+    """A rerank service refused a request, failed, or answered something that cannot be used.
+
+    ``provider`` is the scorer's name, ``model`` the model asked for, ``status`` the HTTP status where there was one,
+    ``request_id`` the service's own name for the request. The message never holds a key, a query or a document.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        """Keep what is known beside the message."""
+        super().__init__(message)
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.request_id = request_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, vars(self)
+
+
+class AuthenticationError(ProviderError):
+    """The service does not accept the key: missing, wrong, expired, or without the right to rerank."""
+
+
+class QuotaError(ProviderError):
+    """The account's credit, quota or spending limit is used up."""
+
+
+class RateLimitError(ProviderError):
+    """The service still said "too many requests" after the last retry, or asks to wait past the deadline."""
+
+
+class DeadlineError(ProviderError, TimeoutError):
+    """No answer came within ``timeout`` or ``deadline``."""
+
+
+class UnreachableError(ProviderError, ConnectionError):
+    """No connection came about, or it broke before the reply was complete."""
+
+
+class ReplyError(ProviderError, ScoresError):
+    """The service's answer is not one finite score for each text that was sent."""

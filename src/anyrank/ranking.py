@@ -31,7 +31,9 @@ class Hit(Generic[T]):
 class Report:
     """What happened while a ranking was made.
 
-    ``usage`` is in the provider's own unit (``{"search_units": 1}``). ``seconds`` is wall time. ``truncated`` maps
+    ``usage`` is in the provider's own unit (``{"search_units": 1}``). ``requests`` counts all that were sent,
+    ``retries`` those of them that repeated one; ``request_ids`` are the provider's names for them. ``seconds`` is wall
+    time. ``truncated`` maps
     the place of a text in the input to the number of tokens that were cut from it. ``blank`` counts texts that were
     given a floor score unseen, ``repaired`` the answers that had to be mended. ``degraded`` says that a scorer
     failed and another one, or the given order, stands in; ``errors`` holds what was raised. ``members`` are the
@@ -43,6 +45,8 @@ class Report:
     score_kind: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)
     requests: int = 0
+    retries: int = 0
+    request_ids: tuple[str, ...] = ()
     seconds: float = 0.0
     truncated: Mapping[int, int] = field(default_factory=dict)
     blank: int = 0
@@ -62,6 +66,8 @@ class Report:
         said["degraded"] = self.degraded
         for name in said.keys() & {"usage", "truncated"}:
             said[name] = {str(key): amount for key, amount in said[name].items()}
+        if self.request_ids:
+            said["request_ids"] = list(self.request_ids)
         if self.errors:
             said["errors"] = [type(error).__name__ for error in self.errors]
         if self.members:
@@ -77,6 +83,8 @@ class Report:
             self,
             usage=_added(part.usage for part in parts),
             requests=sum(part.requests for part in parts),
+            retries=sum(part.retries for part in parts),
+            request_ids=tuple(name for part in parts for name in part.request_ids),
             truncated=_largest(part.truncated for part in parts),
             blank=sum(part.blank for part in parts),
             repaired=sum(part.repaired for part in parts),

@@ -24,6 +24,7 @@ __all__ = [
     "Scores",
     "SpecFromFields",
     "Traits",
+    "spec_from",
     "traits",
     "widest",
 ]
@@ -186,9 +187,14 @@ class SpecFromFields:
             and (field.default is MISSING or getattr(self, field.name) != field.default)
             and not names_secret(field.name)
         }
-        if set(changed) == {"model"}:
-            return f"{self.name}:{changed['model']}"
-        return {self.name: changed} if changed else self.name
+        return spec_from(self.name, changed)
+
+
+def spec_from(name: str, options: dict[str, Any], first: str = "model") -> str | dict[str, Any]:
+    """Write a spec, as short as it can be; ``first`` is the option that may stand behind the colon."""
+    if set(options) == {first}:
+        return f"{name}:{options[first]}"
+    return {name: options} if options else name
 
 
 class FunctionScorer:

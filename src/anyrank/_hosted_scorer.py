@@ -1,0 +1,271 @@
+"""A scorer behind a rerank endpoint: which texts go out in which request, and how the replies become scores."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from . import _checks
+from ._auth import Keyring
+from ._batches import Answer, merged, size_of, split, total
+from ._exchange import Call, Exchange, Party, Together, Work
+from ._gate import Gate
+from ._http import Reply, Request
+from ._replies import dig, payload_of, request_id, usage_of, words_of
+from ._rounds import Rounds, arun, run
+from ._secrets import Hidden, Secret, names_secret, redacted
+from ._template import COUNT, MODEL, QUERY, filled
+from ._transport import Client
+from ._urls import checked_base
+from .errors import ArgumentError, ReplyError, SettingError, SpecError
+from .ranking import Report
+from .scorer import Candidates, Scores, spec_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .hosted import Endpoint
+
+
+class HostedScorer:
+    """A rerank service as a scorer: built by calling its `anyrank.hosted.Endpoint`, or by `anyrank.load`.
+
+    Scores come as the service gives them, of the kind that the endpoint says for the model; where they tie, the
+    service's own order decides. The key is kept out of ``repr``, pickles and every message. Connections are opened at
+    the first call and kept; ``close`` and ``aclose`` let go of them, and a later call opens anew. May be shared by
+    threads and event loops.
+    """
+
+    def __init__(self, endpoint: Endpoint, options: Mapping[str, Any]) -> None:
+        """Check spelling and types; keys, URLs and regions are looked for at the first call that needs them."""
+        self.name: str = endpoint.name
+        self._given = _checked(endpoint, options)
+        self._options = {name: option.default for name, option in endpoint.options.items()} | self._given
+        self._row = row = endpoint.variant(self._given)
+        self.model: str | None = self._options["model"] or row.model
+        self.score_kind: str = row.score_kind
+        self.scope = row.scope
+        self.modalities = row.modalities
+        secrets = {name: Secret(options[name]) for name in endpoint.auth.options if options.get(name) is not None}
+        self._ring = Keyring(endpoint.name, secrets)
+        self._gate = Gate(self._options["max_concurrency"])
+        self._client = Client()
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={value!r}" for name, value in self._given.items() if name != "headers")
+        return f"{self.name}({', '.join(shown)})"
+
+    @property
+    def spec(self) -> str | dict[str, Any]:
+        """The spec that `anyrank.load` reads; keys, and headers that hold one, are left out."""
+        written = dict(self._given)
+        if "headers" in written:
+            written["headers"] = {name: value for name, value in written["headers"].items() if not names_secret(name)}
+        return spec_from(self.name, written, self._row.first)
+
+    def score(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score from sync code. Raises `SettingError`, `ArgumentError`, and `ProviderError` and its kinds."""
+        return run(self._rounds(query, Candidates.of(texts)))
+
+    async def ascore(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score on the running event loop; cancelling cancels the requests."""
+        return await arun(self._rounds(query, Candidates.of(texts)))
+
+    def warm_up(self) -> None:
+        """Import what sending needs; nothing is sent."""
+        self._client.open()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    async def aclose(self) -> None:
+        """Let go of the connections, and wait for those of this event loop."""
+        await self._client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _rounds(self, query: str, texts: Candidates) -> Rounds[Any, Scores]:
+        places = self._sent(query, texts)
+        if not places:
+            return merged(self._row.score_kind, len(texts), [], [], Report(blank=len(texts)))
+        values = self._values(query)
+        url = self._url(values)
+        batches = self._batches(query, texts, places)
+        call = Call(self._options["deadline"])
+        exchange = self._exchange(call, (query, *texts))
+
+        def work(batch: Sequence[int]) -> Work:
+            chosen = [texts[place] for place in batch]
+            return Work(lambda: self._asked(exchange, url, values, chosen), self._gate, exchange)
+
+        [outcome] = yield [Together([work(batch) for batch in batches], call, self._options["max_concurrency"])]
+        answers: list[Answer] = outcome.unwrap()
+        report = Report(
+            model=answers[0].model or self.model,
+            score_kind=self.score_kind,
+            usage=total(answer.usage for answer in answers),
+            requests=len(call.attempts),
+            retries=len(call.retries),
+            request_ids=tuple(call.request_ids),
+            blank=len(texts) - len(places),
+        )
+        return merged(self._row.score_kind, len(texts), batches, answers, report)
+
+    def _sent(self, query: str, texts: Sequence[str]) -> list[int]:
+        """Return the places of the texts that go out: without the blank ones where the service refuses those."""
+        if self._row.blank:
+            return list(range(len(texts)))
+        return [place for place, text in enumerate(texts) if text.strip()] if query.strip() else []
+
+    def _batches(self, query: str, texts: Sequence[str], places: Sequence[int]) -> list[list[int]]:
+        """Split the places among requests. Raises `ArgumentError` where they must go together and may not."""
+        row = self._row
+        if row.scope == "text":
+            sizes = [size_of(query) + size_of(texts[place]) for place in places] if row.max_bytes else [0] * len(places)
+            return list(split(places, sizes, row.max_documents, row.max_bytes))
+        if row.max_documents is not None and len(places) > row.max_documents:
+            msg = (
+                f"{self.name} ({self.model}) takes {row.max_documents} documents a request, and there are "
+                f"{len(places)}; its scores depend on the whole list, so that it is not split: rerank fewer (a Cascade "
+                "narrows them down), or raise max_documents= if the service allows it"
+            )
+            raise ArgumentError(msg)
+        return [list(places)]
+
+    def _values(self, query: str) -> dict[Any, Any]:
+        """Return what fills the slots of a request. Raises `SettingError` for a setting that is nowhere."""
+        values: dict[Any, Any] = {**self._options, MODEL: self.model, QUERY: query}
+        for option in self._row.options.values():
+            if values[option.name] is None:
+                values[option.name] = next((os.environ[name] for name in option.env if os.environ.get(name)), None)
+            if values[option.name] is None and option.required:
+                msg = f"scorer {self.name!r} needs {option.name}: set {' or '.join([*option.env, f'{option.name}='])}"
+                raise SettingError(msg)
+        if self._row.needs_model and not self.model:
+            msg = f"scorer {self.name!r} needs the name of a model that the server has: set model="
+            raise SettingError(msg)
+        return values
+
+    def _url(self, values: Mapping[Any, Any]) -> str:
+        row = self._row
+        base = values["base_url"] or row.base_from_environment()
+        if base is None and not row.url.startswith("https://"):
+            msg = f"scorer {self.name!r} needs the server's URL: set {' or '.join(row.base_names())} or base_url="
+            raise SettingError(msg)
+        model = row.model_in_url(self.model or "")
+        return row.located(base and checked_base(self.name, base), {**values, "model": model})
+
+    def _exchange(self, call: Call, texts: tuple[str, ...]) -> Exchange:
+        row, options = self._row, self._options
+        return Exchange(
+            client=self._client,
+            call=call,
+            party=Party(self.name, self.model, tuple(row.models), row.checked),
+            auth=row.auth,
+            ring=self._ring,
+            timeout=_seconds(self.name, options["timeout"]),
+            max_retries=options["max_retries"],
+            allow_http=options["allow_http"],
+            headers=Hidden(options["headers"] or {}),
+            also_retried=row.also_retried,
+            texts=texts,
+        )
+
+    def _asked(
+        self, exchange: Exchange, url: str, values: Mapping[Any, Any], texts: Sequence[str]
+    ) -> Rounds[Any, Answer]:
+        """Ask about one batch, to the last page where the service answers in pages."""
+        row = self._row
+        body = filled(row.body, {**values, COUNT: len(texts)}, texts) | (values["extra_body"] or {})
+        items: list[Any] = []
+        while True:
+            request = Request("POST", url, _headers(row.sent_headers(values), exchange.headers), _json(body))
+            reply = yield from exchange.send(request)
+            while row.follow is not None and (further := row.follow(request, reply)) is not None:
+                reply = yield from exchange.send(further)
+            try:
+                payload = payload_of(reply)
+                exchange.call.named(request_id(reply, payload))
+                items += row.results.items(payload)
+                more = row.next_page and len(items) < len(texts) and dig(payload, row.next_page)
+                if not more:
+                    scores, sequence = row.results.read(items, len(texts))
+                    break
+            except ValueError as error:
+                raise _untrusted(exchange, reply, error) from None
+            body = {**body, row.next_page: more}
+        model = dig(payload, "model")
+        return Answer(scores, sequence, usage_of(payload, row.usage), model if isinstance(model, str) else None)
+
+
+def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that differ from their defaults. Raises `SpecError` or `ArgumentError` for a wrong one."""
+    name = endpoint.name
+    given = {
+        key: endpoint.options[key].checked(name, value)
+        for key, value in options.items()
+        if key not in endpoint.auth.options and value != endpoint.options[key].default
+    }
+    for key in ("max_documents", "max_concurrency"):
+        _checks.top_n(given.get(key), key)
+    _seconds(name, given.get("timeout", 1.0))
+    deadline, retries = given.get("deadline"), given.get("max_retries", 0)
+    if deadline is not None and (_checks.finite(deadline) or 0.0) <= 0.0:
+        msg = f"option 'deadline' of scorer {name!r} must be a number above 0, or None for no end; got {deadline!r}"
+        raise SpecError(msg)
+    if retries is None or retries < 0:
+        msg = f"option 'max_retries' of scorer {name!r} must be 0 or more; got {retries!r}"
+        raise SpecError(msg)
+    if "base_url" in given:
+        checked_base(name, given["base_url"])
+    for header, value in (given.get("headers") or {}).items():
+        if not isinstance(header, str) or not isinstance(value, str) or not value.isprintable():
+            msg = f"scorer {name!r}: header {header!r} must be a str, printable and on one line"
+            raise SpecError(msg)
+    return given
+
+
+def _seconds(scorer: str, given: Any) -> tuple[float, float]:
+    """Return the seconds to connect and the seconds to wait for a byte. Raises `SpecError`."""
+    pair = given if isinstance(given, (tuple, list)) else (given, given)
+    seconds = [_checks.finite(value) for value in pair]
+    if len(seconds) != 2 or any(value is None or value <= 0 for value in seconds):
+        msg = f"scorer {scorer!r}: timeout must be seconds, (connect, read) or one number for both; got {given!r:.80}"
+        raise SpecError(msg)
+    return seconds[0] or 0.0, seconds[1] or 0.0
+
+
+def _untrusted(exchange: Exchange, reply: Reply, error: ValueError) -> ReplyError:
+    """Return the error for a reply that came with success and holds none, or one that cannot be believed."""
+    what = "no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+    said = redacted(words_of(reply)[0], (), exchange.texts)[:200] if "no " in what else ""
+    shown = f", {said!r}" if said else ""
+    return exchange.error(ReplyError, f"answered {reply.status} with {what}{shown}: it cannot be trusted", reply)  # type: ignore[return-value]
+
+
+def _headers(*given: Mapping[str, str]) -> Hidden:
+    from . import __version__
+
+    base = {
+        "accept": "application/json",
+        "accept-encoding": "gzip, deflate",
+        "content-type": "application/json",
+        "user-agent": f"anyrank/{__version__}",
+    }
+    return Hidden(base | {name.lower(): value for headers in given for name, value in headers.items()})
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(errors="replace")

@@ -1,0 +1,179 @@
+"""Every rerank service: its recorded exchange, the scorer contract on a fake that refuses, and every fault there is.
+
+One file a service in ``tests/services``; nothing here names one.
+"""
+
+import asyncio
+import json
+import os
+from urllib.parse import urlsplit
+
+import pytest
+from fake_faults import HARMLESS, LASTING, PASSING
+from fake_service import KEY, SERVICES, Contract, running, service_file
+from jsonschema import Draft202012Validator
+
+from anyrank import Reranker, _retry, errors, load
+from anyrank.testing import ScorerContract
+
+NAMES = sorted(path.stem for path in SERVICES.glob("*.json"))
+TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
+QUERY = "What is the capital of France?"
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    """Give each service's name in turn."""
+    return request.param
+
+
+def built(name, url=None, **options):
+    """Return a service's scorer with what it cannot do without, pointed at a URL."""
+    given = {**service_file(name).get("options", {}), **({"base_url": url} if url else {}), **options}
+    return load(name, **given)
+
+
+@pytest.fixture(autouse=True)
+def _settings(name, monkeypatch):
+    """Put the test's keys in place of the machine's own, and take the waits out of retries."""
+    for variable in [name for name in os.environ if name.endswith(("_KEY", "_TOKEN", "_URL", "_REGION", "_ID"))]:
+        monkeypatch.delenv(variable)
+    for variable, value in service_file(name).get("env", {}).items():
+        monkeypatch.setenv(variable, KEY if value == "$key" else value)
+    monkeypatch.setattr(_retry, "FIRST", 0.001)
+
+
+@pytest.fixture
+def service(name):
+    """Run the fake service."""
+    with running(name) as service:
+        yield service
+
+
+class TestContract(ScorerContract):
+    """The contract of all scorers."""
+
+    @pytest.fixture
+    def scorer(self, name, service):
+        return built(name, service.url)
+
+
+def test_the_recorded_exchange(name, service):
+    """What goes out is, to the letter, what the service's documents show; what comes in is read as they say."""
+    exchange = service_file(name)["exchange"]
+    service.replay = exchange["reply"]
+    with built(name, **{**exchange.get("options", {}), "base_url": service.url}) as scorer:
+        scores = scorer.score(exchange["query"], exchange["texts"])
+    assert service.bodies == [exchange["request"]]
+    assert service.requests[0]["path"] == exchange["url"].removeprefix("/".join(exchange["url"].split("/")[:3]))
+    assert list(scores) == exchange["scores"]
+    assert dict(scores.report.usage) == exchange["usage"]
+    assert scores.report.requests == 1
+
+
+def test_the_documented_url(name):
+    """Without a base URL, requests go where the service's documents say."""
+    exchange = service_file(name)["exchange"]
+    scorer = built(name, **exchange.get("options", {}))
+    assert scorer._url(scorer._values("q")) == exchange["url"]
+
+
+def test_the_fake_is_strict(name):
+    """The recorded request is right by the contract's schema, and without any required field it is not."""
+    contract, request = Contract(name), service_file(name)["exchange"]["request"]
+    Draft202012Validator.check_schema(contract.says["schema"])
+    headers = {"content-type": "application/json"}
+    path = contract.says["path"]
+    body = json.dumps(request).encode()
+    assert contract.unreadable(body) is None
+    assert contract.refusal("POST", "/elsewhere", headers, body)[0] == 404
+    assert contract.refusal("GET", path, headers, body)[0] in (404, 405)
+    if "authorization" in contract.says["headers"]:
+        assert contract.refusal("POST", path, headers, body)[0] in (400, 401, 403)
+    for field in contract.says["schema"]["required"]:
+        spoilt = {key: value for key, value in request.items() if key != field}
+        assert contract.unreadable(json.dumps(spoilt).encode()) is not None
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_passing_fault_is_survived(name, service, fault, colour):
+    """The call is repeated, once, and the ranking is right."""
+    service.faults = [PASSING[fault]]
+    scorer = built(name, service.url)
+    ranking = asked(scorer, colour)
+    assert ranking[0].index == 1
+    assert ranking.report.requests == len(service.requests) == 2
+    assert ranking.report.retries == 1
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_a_harmless_oddity_is_read(name, service, fault):
+    """Packed and large replies are replies."""
+    service.always = HARMLESS[fault]
+    with built(name, service.url) as scorer:
+        assert Reranker(scorer).rerank(QUERY, TEXTS)[0].index == 1
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_lasting_fault_is_a_named_error_at_once(name, service, fault):
+    """No second attempt, and an error that names service, model and status, and quotes neither key nor text."""
+    spoil, kind = LASTING[fault]
+    service.always = spoil
+    with built(name, service.url) as scorer, pytest.raises(errors.ProviderError) as caught:
+        Reranker(scorer).rerank(QUERY, TEXTS)
+    assert type(caught.value).__name__ == kind
+    assert caught.value.provider == name
+    assert caught.value.model == scorer.model
+    assert len(service.requests) == 1
+    assert_says_nothing(caught.value)
+
+
+def test_a_wrong_key_fails_once(name, service):
+    """401 is not tried again and names the variables that may hold the key."""
+    scorer = built(name, service.url, **dict.fromkeys(built(name)._row.auth.options, "sk-wrong"))
+    with scorer, pytest.raises(errors.AuthenticationError) as caught:
+        Reranker(scorer).rerank(QUERY, TEXTS)
+    assert len(service.requests) == 1
+    assert "sk-wrong" not in str(caught.value)
+    assert any(variable in str(caught.value) for variable in service_file(name)["env"])
+
+
+def test_a_missing_key_is_named_before_anything_is_sent(name, service, monkeypatch):
+    """Building works without it; the first non-empty call says which variable to set."""
+    for variable in service_file(name)["env"]:
+        monkeypatch.delenv(variable)
+    with built(name, service.url) as scorer:
+        assert len(Reranker(scorer).rerank(QUERY, [])) == 0
+        if not scorer._row.auth.required:
+            return
+        with pytest.raises(errors.SettingError, match=next(iter(service_file(name)["env"]))):
+            Reranker(scorer).rerank(QUERY, TEXTS)
+    assert not service.requests
+
+
+def asked(scorer, colour):
+    """Rerank in one of the two colours, and close."""
+    if colour == "sync":
+        with scorer:
+            return Reranker(scorer).rerank(QUERY, TEXTS)
+
+    async def awaited():
+        async with scorer:
+            return await Reranker(scorer).arerank(QUERY, TEXTS)
+
+    return asyncio.run(awaited())
+
+
+def assert_says_nothing(error):
+    """Assert that an error quotes neither key nor query nor text."""
+    said = f"{error!r} {error} {getattr(error, '__notes__', '')}"
+    for secret in (KEY, QUERY, *TEXTS):
+        assert secret not in said
+    assert error.__context__ is None or error.__suppress_context__
+
+
+def test_its_name_is_in_its_url(name):
+    """The default URL is https, or the server's is asked for."""
+    url = load(name)._row.url
+    assert urlsplit(url).scheme == "https" or url.startswith("/")

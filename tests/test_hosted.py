@@ -113,7 +113,7 @@ def test_nothing_is_needed_to_build():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("cohere", "needs an API key: set COHERE_API_KEY or CO_API_KEY or api_key="),
+        ("cohere", "needs an API key: set CO_API_KEY or COHERE_API_KEY or api_key="),
         ("tei", "needs the server's URL: set ANYRANK_TEI_BASE_URL"),
     ],
 )
@@ -286,6 +286,54 @@ def test_the_first_failure_ends_the_call(cohere):
     with pytest.raises(AuthenticationError):
         awaited(scorer, texts=[f"text {place}" for place in range(100)])
     assert len(cohere.requests) - asked <= 6
+
+
+def test_the_call_of_jinas_announcement():
+    """The curl call of https://jina.ai/news/maximizing-search-relevancy-and-rag-accuracy-with-jina-reranker/.
+
+    Its request goes out to the letter, but for ``top_n`` (every score is asked for) and the echo switched off; its
+    three results are first, with their scores. It does not show the other seven: theirs are made up, lower.
+    """
+    query = "Organic skincare products for sensitive skin"
+    texts = [
+        "Eco-friendly kitchenware for modern homes",
+        "Biodegradable cleaning supplies for eco-conscious consumers",
+        "Organic cotton baby clothes for sensitive skin",
+        "Natural organic skincare range for sensitive skin",
+        "Tech gadgets for smart homes: 2024 edition",
+        "Sustainable gardening tools and compost solutions",
+        "Sensitive skin-friendly facial cleansers and toners",
+        "Organic food wraps and storage solutions",
+        "All-natural pet food for dogs with allergies",
+        "Yoga mats made from recycled materials",
+    ]
+    shown = [(3, 0.8292155861854553), (2, 0.14426936209201813), (6, 0.13857832551002502)]
+    rest = [(place, 0.01) for place in range(10) if place not in {place for place, _ in shown}]
+    with running("jina") as jina:
+        jina.replay = {
+            "model": "jina-reranker-v1-base-en",
+            "usage": {"total_tokens": 38, "prompt_tokens": 38},
+            "results": [
+                {"index": place, "document": {"text": texts[place]}, "relevance_score": score}
+                for place, score in [*shown, *rest]
+            ],
+        }
+        reranker = Reranker(load("jina:jina-reranker-v1-base-en", base_url=jina.url), top_n=3)
+        ranking = reranker.rerank(query, texts)
+    assert jina.bodies == [
+        {
+            "model": "jina-reranker-v1-base-en",
+            "query": query,
+            "documents": texts,
+            "top_n": 10,
+            "return_documents": False,
+        }
+    ]
+    assert jina.requests[0]["headers"]["accept"] == "application/json"
+    assert jina.requests[0]["headers"]["authorization"] == f"Bearer {KEY}"
+    assert [(hit.index, hit.score) for hit in ranking] == shown
+    assert [hit.document for hit in ranking] == [texts[place] for place, _ in shown]
+    assert ranking.report.usage == {"tokens": 38}
 
 
 # Blank texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
@@ -21,7 +22,11 @@ class Gate:
     def __init__(self, limit: int | None) -> None:
         """Start with nobody inside."""
         self._limit = limit
-        self._free = limit or 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._free = self._limit or 0
         self._lock = threading.Lock()
         self._waiting: deque[Future[None]] = deque()
 
@@ -54,6 +59,8 @@ class Gate:
         """Return what will say that there is a place; None where there always is."""
         if self._limit is None:
             return None
+        if self._pid != os.getpid():
+            self._begin()
         from concurrent.futures import Future
 
         ticket: Future[None] = Future()

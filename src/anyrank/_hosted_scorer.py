@@ -76,6 +76,10 @@ class HostedScorer:
         """Import what sending needs; nothing is sent."""
         self._client.open()
 
+    async def awarm_up(self) -> None:
+        """Import what sending on this event loop needs; nothing is sent."""
+        await self._client.aopen()
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()

@@ -49,11 +49,11 @@ class Client:
 
     def __init__(self) -> None:
         """Open nothing yet."""
-        self._lock = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        self._lock = threading.Lock()
         self._connections: Connections | None = None
         self._sessions = Sessions()
         self._threads: ThreadPoolExecutor | None = None
@@ -64,6 +64,11 @@ class Client:
     def open(self) -> None:
         """Import what sending from sync code needs, and be ready."""
         self._opened()
+
+    async def aopen(self) -> None:
+        """Import what sending on an event loop needs, and be ready."""
+        self._forget_parent()
+        await self._sessions.opened()
 
     def send(self, request: Request, limits: Limits) -> Reply:
         """Send a request and read its reply whole. Raises `UndeliveredError`."""

@@ -90,7 +90,9 @@ class ScorerContract(Contract):
         together = self.scores(reranker, TEXTS)
         if scope == "text":
             for text, score in zip(TEXTS, together, strict=True):
-                assert self.close(self.scores(reranker, [text])[0], score), text
+                alone = reranker.rerank(self.query, [text])
+                if not alone.report.blank:  # the floor of a blank text may be the lowest score of the others
+                    assert self.close(alone[0].score or 0.0, score), text
         if scope in ("text", "list"):
             places = random.Random(7).sample(range(len(TEXTS)), len(TEXTS))
             shuffled = self.scores(reranker, [TEXTS[place] for place in places])

@@ -17,7 +17,7 @@ def spoilt(spoil):
 
     def send(handler, payload):
         template = handler.service.contract.says["result"]
-        keys = {marker: key for key, marker in template.items()} if isinstance(template, dict) else {}
+        keys = {str(marker): key for key, marker in template.items()} if isinstance(template, dict) else {}
         index = keys.get("$index") or keys.get("$index_text")
         spoil(_results(payload), index, keys.get("$score"))
         handler.send(200, payload)

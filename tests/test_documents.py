@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HIDDEN = {".venv", ".venv-lowest", ".git", ".github", "node_modules"}
+HIDDEN = {".venv", ".venv-lowest", ".venv-sdks", ".git", ".github", "node_modules"}
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.md") if not HIDDEN & set(path.relative_to(ROOT).parts)
 )
-QUIET = {**os.environ, "HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "false"}
+KEYLESS = {name: value for name, value in os.environ.items() if not name.endswith(("_KEY", "_TOKEN", "_BASE_URL"))}
+QUIET = {**KEYLESS, "HF_HUB_OFFLINE": "1", "HAYSTACK_TELEMETRY_ENABLED": "false"}
 BLOCK = re.compile(r"^( *)```(python|text)\n(.*?)^\1```$", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
 

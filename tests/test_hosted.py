@@ -93,7 +93,9 @@ BOTH = pytest.mark.parametrize("ask", [sync, awaited])
         ({"base_url": "https://me:pw@example.org"}, "base_url has user info in it"),
         ({"headers": {"X-Team": "a\nb"}}, "header 'X-Team'"),
         ({"headers": {"X-Team": 3}}, "header 'X-Team'"),
+        ({"headers": {"X-Team": " search"}}, "header 'X-Team'"),
         ({"extra_body": [1]}, "'extra_body' of scorer 'cohere' must be dict"),
+        ({"extra_body": {"a": object()}}, "an option of scorer 'cohere' cannot be written as JSON"),
     ],
 )
 def test_a_wrong_option_is_refused_at_construction(options, said):

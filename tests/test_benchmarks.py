@@ -68,3 +68,18 @@ def test_speed_scripts_run(name, few):
     result = run(name, few)
     assert result.returncode == 0, result.stderr
     assert all(host in result.stdout for host in ("LangChain", "LlamaIndex", "Haystack"))
+
+
+def test_hosted_script_runs():
+    """It prints its tables; peers that are not installed are left out by name."""
+    result = run("hosted.py", "--repeats=1", "--concurrent=5")
+    assert result.returncode == 0, result.stderr
+    assert all(name in result.stdout.lower() for name in ("langchain", "llama", "haystack", "rerankers"))
+    assert not result.stderr
+
+
+def test_a_short_soak_finds_nothing_wrong():
+    """Every ranking is right, nothing grows, and the script's status says so."""
+    result = run("soak.py", "--calls=200", "--faults=0.2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "nothing lost" in result.stdout

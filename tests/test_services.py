@@ -6,6 +6,7 @@ One file a service in ``tests/services``; nothing here names one.
 import asyncio
 import json
 import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from jsonschema import Draft202012Validator
 from anyrank import Reranker, _retry, errors, load
 from anyrank.testing import ScorerContract
 
+PAGES = sorted((Path(__file__).parents[1] / "docs/services").glob("*.md"))
 NAMES = sorted(path.stem for path in SERVICES.glob("*.json"))
 TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
 QUERY = "What is the capital of France?"
@@ -173,7 +175,19 @@ def assert_says_nothing(error):
     assert error.__context__ is None or error.__suppress_context__
 
 
-def test_its_name_is_in_its_url(name):
+def test_its_default_url_is_encrypted(name):
     """The default URL is https, or the server's is asked for."""
     url = load(name)._row.url
     assert urlsplit(url).scheme == "https" or url.startswith("/")
+
+
+def test_its_line_in_the_documents_is_true(name):
+    """One page has it, with its key, default model, limit, score kind and unit."""
+    row = load(name)._row
+    key = " or ".join(f"`{variable}`" for variable in row.auth.env)
+    model = f"`{row.model}`" if row.model else "`model=`, needed" if row.needs_model else "the server's"
+    line = (
+        f"| `{name}` | {key} | {model} | {row.max_documents or 'no limit'} | {row.score_kind} "
+        f"| {', '.join(row.usage) or 'not reported'} |"
+    )
+    assert [line in page.read_text(encoding="utf-8") for page in PAGES].count(True) == 1, line

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
 from urllib.parse import urlsplit
 
 from .errors import SpecError
+
+
+ENDPOINTS: Final = ("rerank", "reranks", "reranking", "rerankings")
+"""What a rerank endpoint's path ends in: a base that ends so is the whole URL."""
 
 
 def joined(base_url: str, path: str) -> str:
@@ -21,7 +26,7 @@ def joined(base_url: str, path: str) -> str:
     path, _, own_query = (f"/{rest.partition('/')[2]}" if rest else path).partition("?")
     have, want = base.rstrip("/").split("/"), path.strip("/").split("/")
     query = "&".join(part for part in (own_query, base_query) if part)
-    if have[-1] == want[-1]:
+    if have[-1] in (want[-1], *ENDPOINTS):
         want = []
     shared = max(size for size in range(len(want) + 1) if not size or have[-size:] == want[:size])
     return "/".join([*have, *want[shared:]]) + (f"?{query}" if query else "")

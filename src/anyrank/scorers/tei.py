@@ -6,9 +6,8 @@ scorer = Endpoint(
     name="tei",
     first="base_url",
     url="/rerank",
-    base_env=("HF_API_BASE",),
     # Not HF_TOKEN, which many have set for downloads: a key goes only to the server it is for.
-    auth=KeyAuth(env=("TEI_API_KEY", "HUGGINGFACE_API_KEY"), required=False),
+    auth=KeyAuth(env=("TEI_API_KEY",), required=False),
     body={
         "query": QUERY,
         "texts": Each(TEXT),

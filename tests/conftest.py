@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+# Whoever runs the tests may have accounts in clouds, or sit in one: neither is asked who we are.
+for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_"))]:
+    del os.environ[name]
+os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+os.environ |= {"AWS_EC2_METADATA_DISABLED": "true", "CLOUDSDK_CONFIG": os.devnull, "NO_GCE_CHECK": "true"}
+
 WORDS = (  # noqa: SIM905 - a list of fifty quoted words reads worse
     "[PAD] [UNK] [CLS] [SEP] [MASK] what is the capital of france paris bananas are rich in potassium . ? lies on "
     "river seine a heap keeps its smallest item first word yes no"

@@ -81,10 +81,18 @@ class Contract:
         for header, pattern in self.says.get("headers", {}).items():
             if not re.fullmatch(filled(pattern, {"$key": re.escape(KEY)}), headers.get(header, "")):
                 return self.refuse("header" if header == "content-type" else "auth", f"bad {header}")
+        if "signature" in self.says and not self.signed(method, path, headers, body):
+            return self.refuse("auth", "bad signature")
         for name, pattern in self.says.get("query_string", {}).items():
             if not re.fullmatch(pattern, parse_qs(url.query).get(name, [""])[0]):
                 return self.refuse("query_string", f"{name} is missing or wrong")
         return self.unreadable(body)
+
+    def signed(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bool:
+        """Whether the request has the signature that botocore computes for it."""
+        from fake_aws import rightly_signed
+
+        return rightly_signed(method, path, headers, body, secret=KEY, **self.says["signature"])
 
     def unreadable(self, body: bytes) -> tuple[int, Any] | None:
         try:
@@ -222,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
             if status == 200 and fault is not None:
                 fault(self, payload)
             else:
-                self.send(status, payload)
+                self.send(status, payload, **service.contract.says.get("refusal_headers", {}).get(str(status), {}))
         finally:
             with service.lock:
                 service.busy -= 1

@@ -9,7 +9,6 @@ import multiprocessing
 import pickle
 import threading
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +16,7 @@ from fake_faults import FAULTS, LASTING, PASSING
 from fake_service import KEY, running
 from hypothesis import given
 from hypothesis import strategies as st
+from leaks import everything_said
 
 from anyrank import Fallback, FirstStage, Image, Reranker, _retry, load, spec_of
 from anyrank._batches import Answer, merged, split
@@ -391,12 +391,6 @@ def test_a_function_is_asked_once_and_again_after_a_refusal(cohere, ask):
     assert len(cohere.requests) == 3
 
 
-def everything_said(error):
-    """Return all that a traceback with its variables shows of an error, and its pickle."""
-    shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return "".join(shown.format()) + repr(vars(error)) + repr(pickle.dumps(error))
-
-
 @BOTH
 @pytest.mark.parametrize("fault", [*PASSING, *LASTING])
 def test_no_error_shows_the_key(cohere, ask, fault, caplog, monkeypatch):
@@ -748,6 +742,9 @@ def test_a_row_of_ones_own_is_a_scorer(monkeypatch):
 
 class HouseContract:
     """Accepts anything and scores by equality."""
+
+    def __init__(self):
+        self.says = {}
 
     def answer(self, _method, _path, _headers, body):
         payload = json.loads(body)

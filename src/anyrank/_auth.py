@@ -1,7 +1,8 @@
 """How a request shows who sends it: a key in a header, a token got for the key, a signature.
 
 What is got for a key is kept until the service refuses it (401), then got once more: a function is asked again, the
-environment read again, a token exchanged again. A key that is still the same then is not tried twice.
+environment read again, a token exchanged again. A key that is still the same then is not tried twice. Of callers at the
+same time one gets it, and the others wait for that one.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from ._exchange import Work
+from ._gate import Gate
 from ._secrets import Hidden, Secret
 from .errors import SettingError
 
@@ -26,15 +29,49 @@ _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(slots=True)
 class Keyring:
-    """What one scorer was given to show, and what was got for it."""
+    """What one scorer was given to show, and what was got for it.
+
+    ``got`` is shown now and came from ``source``; ``kept`` is what the next one is got from. ``turn`` lets in one
+    caller at a time.
+    """
 
     scorer: str
     given: Mapping[str, Secret] = field(default_factory=dict)
-    got: Any = None
+    got: Secret | None = None
     source: str = ""
+    kept: Any = None
+    turn: Gate = field(default_factory=lambda: Gate(1), repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Keyring, (self.scorer, self.given)
+
+    def take(self, option: str) -> Secret:
+        """Return what was given as this option, empty where nothing was."""
+        key = self.given.get(option, Secret())
+        if key:
+            self.source = f"{option}="
+        return key
+
+    def read(self, names: tuple[str, ...]) -> Secret:
+        """Return what the first of these environment variables holds that is set, empty where none is."""
+        name = next((name for name in names if os.environ.get(name)), None)
+        if name is None:
+            return Secret()
+        self.source = name
+        return Secret(os.environ[name])
+
+    def words(self) -> list[str]:
+        """Return all that no message may quote."""
+        secrets = (self.got, self.kept, *self.given.values())
+        held = (secret.reveal() for secret in secrets if isinstance(secret, Secret))
+        parts = (part for value in held for part in (value if isinstance(value, tuple) else (value,)))
+        return [part for part in parts if isinstance(part, str)]
+
+    def missing(self, ways: str, what: str = "an API key") -> SettingError:
+        """Return the error that says what is missing, and the ways to give it."""
+        lost = ", ".join(f"{name}=" for name, key in self.given.items() if key.lost)
+        why = f"; the one given as {lost} was left out of the pickle" if lost else ""
+        return SettingError(f"scorer {self.scorer!r} needs {what}: set {ways}{why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +91,41 @@ class Ask:
         return await to_thread(self.function)
 
 
+class Auth(Protocol):
+    """What an endpoint needs to know of who asks; ``options`` are the keywords that hold secrets."""
+
+    options: ClassVar[tuple[str, ...]]
+
+    @property
+    def env(self) -> tuple[str, ...]:
+        """The environment variables that may hold it."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether the service refuses everybody who shows nothing."""
+        ...
+
+    @property
+    def ways(self) -> str:
+        """The ways to give what is shown, for messages."""
+        ...
+
+    def signed(self, exchange: Exchange, request: Request) -> Rounds[Any, Request]:
+        """Return the request with what shows who sends it. Called before every attempt."""
+        ...
+
+    def renewed(self, exchange: Exchange, refused: Request) -> Rounds[Any, bool]:
+        """Whether there is something else to show than in the request that was refused."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeyAuth:
     """A key in a header, ``Authorization: Bearer`` unless said otherwise.
 
-    ``env`` are the variables that may hold it, the first that is set wins; an explicit ``api_key`` beats them all.
+    ``env`` are the variables that may hold it, the first that is set wins; an explicit ``api_key`` beats them all, and
+    a header of the user's own stands in its place.
     """
 
     options: ClassVar[tuple[str, ...]] = ("api_key",)
@@ -68,53 +135,86 @@ class KeyAuth:
     scheme: str = "Bearer "
     required: bool = True
 
+    @property
+    def ways(self) -> str:
+        """The ways to give a key."""
+        return " or ".join([*self.env, *(f"{name}=" for name in self.options)])
+
     def signed(self, exchange: Exchange, request: Request) -> Rounds[Any, Request]:
         """Return the request with the key in its header."""
-        ring = exchange.ring
-        if ring.got is None:
-            ring.got = yield from self.fetch(exchange)
-        if not ring.got:
+        if exchange.shown_in_headers(self.header):
             return request
-        return replace(request, headers=Hidden({**request.headers, self.header: f"{self.scheme}{ring.got.reveal()}"}))
+        if exchange.ring.got is None:
+            yield from self._another(exchange, None)
+        key = exchange.ring.got
+        if not key:
+            return request
+        return replace(request, headers=Hidden({**request.headers, self.header.lower(): self._shown(key)}))
 
-    def renewed(self, exchange: Exchange, used: Any) -> Rounds[Any, bool]:
+    def renewed(self, exchange: Exchange, refused: Request) -> Rounds[Any, bool]:
         """Whether there is another key to show than the one that was refused."""
-        ring = exchange.ring
-        if ring.got is used:
-            ring.got = yield from self.fetch(exchange)
-        return bool(ring.got) and (not used or ring.got.reveal() != used.reveal())
+        used = exchange.ring.got
+        if exchange.shown_in_headers(self.header):
+            return False
+        if not used or self._shows(refused, used):
+            yield from self._another(exchange, used)
+        key = exchange.ring.got
+        return key is not None and bool(key) and not self._shows(refused, key)
 
     def fetch(self, exchange: Exchange) -> Rounds[Any, Secret]:
-        """Return the key: the one given, else the environment's. Raises `SettingError` where there is none."""
+        """Return what to show, empty where nothing has to be. Raises `SettingError` where there is none."""
+        key = yield from self.found(exchange)
+        if not key and self.required:
+            raise exchange.ring.missing(self.ways)
+        return key
+
+    def found(self, exchange: Exchange) -> Rounds[Any, Secret]:
+        """Return the key: the one given, or what a given function says, else the environment's, else an empty one."""
         ring = exchange.ring
-        given = ring.given.get("api_key", Secret())
-        value, ring.source = given.reveal(), "api_key="
-        if callable(value):
-            [outcome] = yield [Ask(value)]
-            value, ring.source = outcome.unwrap(), "the function given as api_key="
-        if value is None:
-            name = next((name for name in self.env if os.environ.get(name)), None)
-            value, ring.source = (os.environ[name], name) if name else (None, "")
-        if value is None and self.required and not exchange.shown_in_headers(self.header):
-            raise SettingError(_missing(ring.scorer, self.env, lost=given.lost))
-        return checked_key(ring.scorer, value, ring.source)
+        key = ring.take("api_key")
+        if callable(key.reveal()):
+            key = Secret((yield [Ask(key.reveal())])[0].unwrap())
+            ring.source = "the function given as api_key=" if key else ""
+        return checked_key(ring, key or ring.read(self.env))
+
+    def _another(self, exchange: Exchange, old: Secret | None) -> Rounds[Any, None]:
+        """Get what comes after ``old``, unless another caller just has."""
+
+        def get() -> Rounds[Any, None]:
+            if exchange.ring.got is old:
+                exchange.ring.got = yield from self.fetch(exchange)
+
+        yield from in_turn(exchange, get)
+
+    def _shows(self, request: Request, key: Secret) -> bool:
+        return request.headers.get(self.header.lower()) == self._shown(key)
+
+    def _shown(self, key: Secret) -> str:
+        return f"{self.scheme}{key.reveal()}"
 
 
-def checked_key(scorer: str, value: Any, source: str) -> Secret:
-    """Return a key that a header can hold, without the line end of the file it came from."""
-    if value is None:
-        return Secret()
-    if not isinstance(value, str) or not value.strip():
-        what = "empty" if isinstance(value, str) else f"a {type(value).__name__}, not a str"
-        msg = f"scorer {scorer!r}: the API key is {what} (it came from {source})"
+def in_turn(exchange: Exchange, rounds: Callable[[], Rounds[Any, None]]) -> Rounds[Any, None]:
+    """Run these rounds while no other caller of the scorer runs its own."""
+    [outcome] = yield [Work(rounds, exchange.ring.turn, exchange)]
+    outcome.unwrap()
+
+
+def checked_key(ring: Keyring, key: Secret) -> Secret:
+    """Return a key that a header can hold, without the line end of the file it came from. Raises `SettingError`."""
+    if not key:
+        return key
+    wrong = _wrong_with(key)
+    if wrong:
+        msg = f"scorer {ring.scorer!r}: the API key {wrong} (it came from {ring.source})"
         raise SettingError(msg)
-    if not _HEADER_SAFE.fullmatch(value.strip()):
-        msg = f"scorer {scorer!r}: the API key holds a space, line end or non-ASCII letter (it came from {source})"
-        raise SettingError(msg)
-    return Secret(value.strip())
+    return Secret(key.reveal().strip())
 
 
-def _missing(scorer: str, env: tuple[str, ...], *, lost: bool) -> str:
-    ways = " or ".join([*env, "api_key="])
-    why = "; the one given as api_key= was left out of the pickle" if lost else ""
-    return f"scorer {scorer!r} needs an API key: set {ways}{why}"
+def _wrong_with(key: Secret) -> str:
+    """Return what is wrong with a key. Apart from the raising: a traceback shows the variables of its frames."""
+    value = key.reveal()
+    if not isinstance(value, str):
+        return f"is a {type(value).__name__}, not a str"
+    if not value.strip():
+        return "is empty"
+    return "" if _HEADER_SAFE.fullmatch(value.strip()) else "holds a space, line end or non-ASCII letter"

@@ -30,7 +30,7 @@ from .errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ._auth import KeyAuth, Keyring
+    from ._auth import Auth, Keyring
     from ._gate import Gate
     from ._http import Request
     from ._transport import Client
@@ -132,17 +132,18 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request needs on its way. ``texts`` are what an error must not quote."""
+    """What one request needs on its way. ``settings`` may be signed; ``texts`` are what an error must not quote."""
 
     client: Client
     call: Call
     party: Party
-    auth: KeyAuth
+    auth: Auth
     ring: Keyring
     timeout: tuple[float, float]
     max_retries: int
     allow_http: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     also_retried: Collection[int] = ()
     texts: Sequence[str] = ()
 
@@ -151,17 +152,16 @@ class Exchange:
         renewed = not sign
         for attempt in count():
             signed = (yield from self.auth.signed(self, request)) if sign else request
-            self._refuse_plain(signed)
-            used = self.ring.got
+            self._refuse_plain(signed, secret=not sign)
             outcome = yield from self._attempted(signed)
-            failure = self._failure(outcome)
-            if failure is None:
-                return outcome.unwrap()
-            if failure.status == 401 and not renewed:
-                renewed = yield from self.auth.renewed(self, used)
+            reply = outcome.value
+            if reply is not None and 200 <= reply.status < 300:
+                return reply
+            if reply is not None and reply.status == 401 and not renewed:
+                renewed = yield from self.auth.renewed(self, signed)
                 if renewed:
                     continue
-            yield from self._paused(attempt, outcome, failure)
+            yield from self._paused(attempt, outcome)
         raise AssertionError  # pragma: no cover - count() has no end
 
     def _attempted(self, request: Request) -> Rounds[Any, Outcome[Reply]]:
@@ -174,13 +174,16 @@ class Exchange:
         [outcome] = yield [Send(self.client, request, Limits(connect, read, self.call.until))]
         return outcome
 
-    def _paused(self, attempt: int, outcome: Outcome[Reply], failure: ProviderError) -> Rounds[Any, None]:
-        """Wait before the next attempt. Raises the failure where there is to be none."""
+    def _paused(self, attempt: int, outcome: Outcome[Reply]) -> Rounds[Any, None]:
+        """Wait before the next attempt. Raises what the last one came to where there is to be none."""
         if attempt >= self.max_retries or not self._worth_it(attempt, outcome):
-            raise failure
+            raise self._failure(outcome)
+        if outcome.value is not None:
+            self.call.named(request_id(outcome.value))
         seconds = _retry.wait_before(attempt, outcome.value)
         left = self.call.left()
         if left is not None and seconds >= left:
+            failure = self._failure(outcome)
             failure.add_note(f"not tried again: a wait of {seconds:.1f} s would pass the deadline")
             raise failure
         self.call.retries.append(seconds)
@@ -197,29 +200,23 @@ class Exchange:
             outcome.value, " ".join(words_of(outcome.value)), self.also_retried
         )
 
-    def _refuse_plain(self, request: Request) -> None:
-        """Raise `SettingError` before a key goes over a network unencrypted."""
+    def _refuse_plain(self, request: Request, *, secret: bool) -> None:
+        """Raise `SettingError` before a key, in a header or where a token is got for it, goes out unencrypted."""
         parts = urlsplit(request.url)
         if parts.scheme == "https" or self.allow_http or loopback(request.url):
             return
-        if any(names_secret(name) for name in request.headers):
+        if secret or any(names_secret(name) for name in request.headers):
             msg = (
                 f"scorer {self.party.name!r} would send its key unencrypted to {parts.hostname}: use https, or say "
                 "allow_http=True if that network is yours"
             )
             raise SettingError(msg)
 
-    def _failure(self, outcome: Outcome[Reply]) -> ProviderError | None:
-        """Return the error that an attempt came to, None for a good reply; raises what is not the service's doing."""
-        error, reply = outcome.error, outcome.value
-        if isinstance(error, UndeliveredError):
-            return self._undelivered(error)
-        if reply is None:
-            return outcome.unwrap()  # type: ignore[return-value]  # it raises
-        if 200 <= reply.status < 300:
-            return None
-        self.call.named(request_id(reply))
-        return self._refusal(reply)
+    def _failure(self, outcome: Outcome[Reply]) -> ProviderError:
+        """Return the error that an attempt came to; raises what is not the service's doing."""
+        if isinstance(outcome.error, UndeliveredError):
+            return self._undelivered(outcome.error)
+        return self._refusal(outcome.unwrap())
 
     def _undelivered(self, error: UndeliveredError) -> ProviderError:
         if self.call.left() == 0.0:
@@ -240,14 +237,15 @@ class Exchange:
         if _retry.spent(reply.status, words):
             kind, hint = QuotaError, ": the account has nothing left"
         elif reply.status in (401, 403, 498):
-            kind, hint = AuthenticationError, self._about_the_key()
+            kind, hint = AuthenticationError, self.about_the_key()
         elif reply.status == 429:
             kind, hint = RateLimitError, ": too many requests; lower max_concurrency or the rate of calls"
         elif 300 <= reply.status < 400:
             hint = f": a redirect to {_host(reply)}, not followed, since it could carry the key away; set base_url"
         else:
             hint = self._about_the_model(words)
-        quoted = redacted(message, self._keys(), self.texts)[:SHOWN]
+        keys = self.ring.words()  # among the texts too: of a long one, the cut message may quote a part
+        quoted = redacted(message[:SHOWN], keys, (*keys, *self.texts))
         said = f", {quoted!r}" if quoted else ""
         return self.error(kind, f"refused the request with {reply.status}{said}{hint}", reply)
 
@@ -264,13 +262,9 @@ class Exchange:
             request_id=named,
         )
 
-    def _keys(self) -> list[str]:
-        secrets = [self.ring.got, *self.ring.given.values()]
-        return [key for secret in secrets if secret and isinstance(key := secret.reveal(), str)]
-
-    def _about_the_key(self) -> str:
-        ways = " or ".join([*self.auth.env, *(f"{name}=" for name in self.auth.options)])
-        source = self.ring.source
+    def about_the_key(self) -> str:
+        """Return where the key came from, and the ways to give another."""
+        source, ways = self.ring.source, self.auth.ways
         return f": the key came from {source}; check it ({ways})" if source else f": it wants a key; set {ways}"
 
     def _about_the_model(self, words: str) -> str:

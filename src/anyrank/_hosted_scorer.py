@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Self
+import re
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from . import _checks
+from . import _checks, _retry
 from ._auth import Keyring
 from ._batches import Answer, merged, size_of, split, total
-from ._exchange import Call, Exchange, Party, Together, Work
+from ._exchange import Call, Exchange, Party, Pause, Together, Work
 from ._gate import Gate
 from ._http import Reply, Request
 from ._replies import dig, payload_of, request_id, usage_of, words_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .hosted import Endpoint
+
+_HEADER: Final = re.compile(r"|[!-~]([ -~]*[!-~])?")
 
 
 class HostedScorer:
@@ -108,7 +111,7 @@ class HostedScorer:
         url = self._url(values)
         batches = self._batches(query, texts, places)
         call = Call(self._options["deadline"])
-        exchange = self._exchange(call, (query, *texts))
+        exchange = self._exchange(call, values, (query, *texts))
 
         def work(batch: Sequence[int]) -> Work:
             chosen = [texts[place] for place in batch]
@@ -151,11 +154,15 @@ class HostedScorer:
     def _values(self, query: str) -> dict[Any, Any]:
         """Return what fills the slots of a request. Raises `SettingError` for a setting that is nowhere."""
         values: dict[Any, Any] = {**self._options, MODEL: self.model, QUERY: query}
-        for option in self._row.options.values():
-            if values[option.name] is None:
+        options = self._row.options
+        for option in options.values():
+            if values[option.name] is None and values.get(option.unless) is None:
                 values[option.name] = next((os.environ[name] for name in option.env if os.environ.get(name)), None)
-            if values[option.name] is None and option.required:
-                msg = f"scorer {self.name!r} needs {option.name}: set {' or '.join([*option.env, f'{option.name}='])}"
+        for option in options.values():
+            if option.required and values[option.name] is None and values.get(option.unless) is None:
+                either = [option, *(options[name] for name in [option.unless] if name)]
+                ways = " or ".join(way for one in either for way in (*one.env, f"{one.name}="))
+                msg = f"scorer {self.name!r} needs {option.name}: set {ways}"
                 raise SettingError(msg)
         if self._row.needs_model and not self.model:
             msg = f"scorer {self.name!r} needs the name of a model that the server has: set model="
@@ -171,18 +178,19 @@ class HostedScorer:
         model = row.model_in_url(self.model or "")
         return row.located(base and checked_base(self.name, base), {**values, "model": model})
 
-    def _exchange(self, call: Call, texts: tuple[str, ...]) -> Exchange:
+    def _exchange(self, call: Call, values: Mapping[Any, Any], texts: tuple[str, ...]) -> Exchange:
         row, options = self._row, self._options
         return Exchange(
             client=self._client,
             call=call,
-            party=Party(self.name, self.model, tuple(row.models), row.checked),
+            party=Party(self.name, self.model, tuple(name for name in row.models if "*" not in name), row.checked),
             auth=row.auth,
             ring=self._ring,
             timeout=_seconds(self.name, options["timeout"]),
             max_retries=options["max_retries"],
             allow_http=options["allow_http"],
             headers=Hidden(options["headers"] or {}),
+            settings={option.name: values[option.name] for option in row.settings},
             also_retried=row.also_retried,
             texts=texts,
         )
@@ -198,12 +206,14 @@ class HostedScorer:
             request = Request("POST", url, _headers(row.sent_headers(values), exchange.headers), _json(body))
             reply = yield from exchange.send(request)
             while row.follow is not None and (further := row.follow(request, reply)) is not None:
+                yield [Pause(_retry.FIRST, exchange.call)]  # a service that does not hold its reply is not to be rushed
                 reply = yield from exchange.send(further)
             try:
                 payload = payload_of(reply)
                 exchange.call.named(request_id(reply, payload))
-                items += row.results.items(payload)
-                more = row.next_page and len(items) < len(texts) and dig(payload, row.next_page)
+                page = row.results.items(payload)
+                items += page
+                more = row.next_page and page and len(items) < len(texts) and dig(payload, row.next_page)
                 if not more:
                     scores, sequence = row.results.read(items, len(texts))
                     break
@@ -234,9 +244,14 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
         raise SpecError(msg)
     if "base_url" in given:
         checked_base(name, given["base_url"])
+    try:
+        _json(given)
+    except (TypeError, ValueError) as error:
+        msg = f"an option of scorer {name!r} cannot be written as JSON: {error}"
+        raise SpecError(msg) from error
     for header, value in (given.get("headers") or {}).items():
-        if not isinstance(header, str) or not isinstance(value, str) or not value.isprintable():
-            msg = f"scorer {name!r}: header {header!r} must be a str, printable and on one line"
+        if not isinstance(header, str) or not isinstance(value, str) or not _HEADER.fullmatch(value):
+            msg = f"scorer {name!r}: header {header!r} must be a str of one line of ASCII, without spaces around it"
             raise SpecError(msg)
     return given
 
@@ -254,7 +269,8 @@ def _seconds(scorer: str, given: Any) -> tuple[float, float]:
 def _untrusted(exchange: Exchange, reply: Reply, error: ValueError) -> ReplyError:
     """Return the error for a reply that came with success and holds none, or one that cannot be believed."""
     what = "no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
-    said = redacted(words_of(reply)[0], (), exchange.texts)[:200] if "no " in what else ""
+    keys = exchange.ring.words()
+    said = redacted(words_of(reply)[0], keys, (*keys, *exchange.texts))[:200] if "no " in what else ""
     shown = f", {said!r}" if said else ""
     return exchange.error(ReplyError, f"answered {reply.status} with {what}{shown}: it cannot be trusted", reply)  # type: ignore[return-value]
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _checks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from ._http import Reply
 
 SHOWN: Final = 300
 """Characters of a service's own words that an error quotes at most."""
 
-MESSAGES: Final = ("message", "detail", "detail.0.msg", "error.message", "error", "errors.0.message", "detail.error")
-CODES: Final = ("code", "error.code", "error.type", "type", "status", "errors.0.code", "error.status")
+MESSAGES: Final = (
+    "message",
+    "Message",
+    "detail",
+    "detail.0.msg",
+    "error.message",
+    "error",
+    "errors.0.message",
+    "detail.error",
+    "errorMessage",
+)
+CODES: Final = ("code", "error.code", "error.type", "type", "status", "errors.0.code", "error.status", "errorCode")
 ID_HEADERS: Final = (
     "x-request-id",
     "request-id",
@@ -81,8 +92,10 @@ class Results:
         return found
 
     def _score(self, item: Any, place: int) -> float:
-        paths = (self.score,) if isinstance(self.score, str) else self.score
-        found = next((value for path in paths if (value := dig(item, path)) is not None), None)
+        found = None
+        for path in (self.score,) if isinstance(self.score, str) else self.score:
+            if (found := dig(item, path)) is not None:
+                break
         number = None if isinstance(found, (str, bool)) else _checks.real(found)
         if number is None or not math.isfinite(number):
             msg = f"score {found!r:.40} for index {place}"
@@ -92,8 +105,10 @@ class Results:
 
 def dig(payload: Any, path: str) -> Any:
     """Return what lies at a dotted path, None where there is nothing. A number is a place in a list."""
+    if type(payload) is dict and path in payload:
+        return payload[path]  # most paths are one step, and there are two for each result
     for step in path.split(".") if path else ():
-        if isinstance(payload, Mapping):
+        if isinstance(payload, dict):
             payload = payload.get(step)
         elif isinstance(payload, list) and step.isdigit() and int(step) < len(payload):
             payload = payload[int(step)]

@@ -57,11 +57,13 @@ class Hidden(dict[str, str]):
 
 
 class Secret:
-    """A key, or the function that gives it: hidden from ``repr``, left out of pickles, shared by copies."""
+    """A key, its parts, or the function that gives it: hidden from ``repr``, left out of pickles, shared by copies."""
 
     __slots__ = ("_value", "lost")
 
-    def __init__(self, value: str | Callable[[], str | None] | None = None, *, lost: bool = False) -> None:
+    def __init__(
+        self, value: str | tuple[str | None, ...] | Callable[[], str | None] | None = None, *, lost: bool = False
+    ) -> None:
         """Hold it; ``lost`` says that there was one before pickling."""
         self._value = value
         self.lost = lost
@@ -98,16 +100,22 @@ def redacted(message: str, keys: Iterable[str], texts: Iterable[str]) -> str:
     """Return a service's message without the keys, and without what it quotes from the texts."""
     for key in keys:
         message = message.replace(key, "***") if key else message
-    for text in texts:
+    known = set(texts)
+    for text in known:
         if GRAM // 2 <= len(text) < GRAM:
             message = message.replace(text, "…")
-    starts = {message[start : start + GRAM]: start for start in range(len(message) - GRAM + 1)}
-    if not starts:
-        return message
+    aligned = {message[start : start + GRAM // 2] for start in range(0, len(message) - GRAM // 2, GRAM // 2)}
     quoted: set[int] = set()
-    for text in texts:
-        for place in range(len(text) - GRAM + 1):
-            start = starts.get(text[place : place + GRAM])
-            if start is not None:
-                quoted.update(range(start, start + GRAM))
+    for text in known:
+        if len(text) >= GRAM and any(part in text for part in aligned):
+            quoted |= _places(message, text)
     return re.sub("\0+", "…", "".join("\0" if at in quoted else letter for at, letter in enumerate(message)))
+
+
+def _places(message: str, text: str) -> set[int]:
+    """Return the places of a message that lie in a run of `GRAM` characters which the text has too."""
+    starts: dict[str, list[int]] = {}
+    for start in range(len(message) - GRAM + 1):
+        starts.setdefault(message[start : start + GRAM], []).append(start)
+    runs = {text[place : place + GRAM] for place in range(len(text) - GRAM + 1)} & starts.keys()
+    return {at for run in runs for start in starts[run] for at in range(start, start + GRAM)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
@@ -51,10 +52,18 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class Braces:
+    """A string with names in braces, filled from the options; ``{model}`` is the model."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """A setting of one service: the keyword of its scorer, and the slot in its body where it stands.
 
-    None, the usual default, is never sent. ``env`` are environment variables that stand in for it. ``changes`` says
+    None, the usual default, is never sent. ``env`` are environment variables that stand in for it, unless there is a
+    value for the option ``unless``, which stands in for it too. ``choices`` are all values there are. ``changes`` says
     what else a value means, as fields of the `Endpoint`: ``{True: {"score_kind": "logit"}}``.
     """
 
@@ -63,16 +72,18 @@ class Option:
     default: Any = None
     env: tuple[str, ...] = ()
     required: bool = False
+    unless: str = ""
+    choices: tuple[Any, ...] = ()
     changes: Mapping[Any, Mapping[str, Any]] = field(default_factory=dict)
 
     def checked(self, scorer: str, value: Any) -> Any:
         """Return a value of the right kind. Raises `SpecError`."""
         kinds = self.kind if isinstance(self.kind, tuple) else (self.kind,)
         truth = isinstance(value, bool)
-        fits = isinstance(value, kinds) and (not truth or bool in kinds)
+        fits = isinstance(value, kinds) and (not truth or bool in kinds) and value in (self.choices or (value,))
         if value is None or fits or (float in kinds and _checks.real(value) is not None and not truth):
             return value
-        wanted = " or ".join(kind.__name__ for kind in kinds)
+        wanted = " or ".join(map(repr, self.choices)) if self.choices else " or ".join(kind.__name__ for kind in kinds)
         msg = f"option {self.name!r} of scorer {scorer!r} must be {wanted}; got {value!r:.80}"
         raise SpecError(msg)
 
@@ -102,6 +113,8 @@ def filled(template: Any, values: Mapping[Slot | str, Any], texts: Sequence[str]
             return values.get(template)
         case Option():
             return values.get(template.name)
+        case Braces():
+            return braced(template.text, {**values, "model": values.get(MODEL)})
         case Lines():
             return "\n".join(part for part in filled(list(template.parts), values, texts) if part is not None)
         case Mapping():
@@ -111,6 +124,11 @@ def filled(template: Any, values: Mapping[Slot | str, Any], texts: Sequence[str]
             return [filled(part, values, texts) for part in template]
         case _:
             return template
+
+
+def braced(text: str, values: Mapping[Any, Any], written: Callable[[str], str] = str) -> str:
+    """Return a text with the names in braces replaced by their values as ``written``; what has no value stays."""
+    return re.sub(r"\{(\w+)\}", lambda name: written(str(values[name[1]])) if name[1] in values else name[0], text)
 
 
 def _each(each: Each, values: Mapping[Slot | str, Any], texts: Sequence[str]) -> list[Any]:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from .errors import SpecError
 
-
 ENDPOINTS: Final = ("rerank", "reranks", "reranking", "rerankings")
 """What a rerank endpoint's path ends in: a base that ends so is the whole URL."""
 

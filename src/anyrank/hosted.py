@@ -19,17 +19,16 @@ needs no release: describe it, call it, and hand the scorer to `anyrank.Reranker
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from ._auth import KeyAuth
+from ._auth import Auth, KeyAuth
 from ._hosted_scorer import HostedScorer
 from ._replies import Results
-from ._template import COUNT, INDEX, MODEL, PICTURE, QUERY, TEXT, Each, Lines, Option, options_in
+from ._template import COUNT, INDEX, MODEL, PICTURE, QUERY, TEXT, Braces, Each, Lines, Option, braced, options_in
 from ._urls import joined
 from .errors import SpecError
 
@@ -47,6 +46,7 @@ __all__ = [
     "PICTURE",
     "QUERY",
     "TEXT",
+    "Braces",
     "Each",
     "Endpoint",
     "HostedScorer",
@@ -100,7 +100,7 @@ class Endpoint:
     url: str
     body: Mapping[str, Any]
     results: Results = field(default_factory=Results)
-    auth: KeyAuth = field(default_factory=KeyAuth)
+    auth: Auth = field(default_factory=KeyAuth)
     model: str | None = None
     needs_model: bool = False
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -164,17 +164,12 @@ class Endpoint:
     def located(self, base_url: str | None, values: Mapping[str, Any]) -> str:
         """Return the whole URL, with these values in it."""
         url = joined(base_url, self.url) if base_url else self.url
-        return _braces(url, {name: quote(str(value), safe="/") for name, value in values.items()})
+        return braced(url, values, lambda value: quote(value, safe="/%"))
 
     def sent_headers(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Return the headers of every request, with these values in them."""
-        return {name: _braces(value, values) for name, value in self.headers.items()}
+        return {name: braced(value, values) for name, value in self.headers.items()}
 
     def base_from_environment(self) -> str | None:
         """Return the base URL that the environment gives, if any."""
         return next((os.environ[name] for name in self.base_names() if os.environ.get(name)), None)
-
-
-def _braces(text: str, values: Mapping[str, Any]) -> str:
-    """Return a text with the names in braces replaced; what has no value stays."""
-    return re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], name[0])), text)

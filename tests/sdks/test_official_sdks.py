@@ -191,7 +191,7 @@ def sagemaker(call):
 
 
 BOTOCORE = {
-    "errors": {400: "ClientError", 403: "ClientError"},
+    "errors": {400: "ValidationException", 403: "ClientError"},
     "status": "response.ResponseMetadata.HTTPStatusCode",
 }
 

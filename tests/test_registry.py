@@ -118,7 +118,7 @@ def test_what_cannot_be_built_again_has_no_spec(scorer):
 @pytest.mark.parametrize(
     ("spec", "options", "error", "says"),
     [
-        ("jna", {}, UnknownScorerError, r"no scorer named 'jna'; .*known: cascade, cross_encoder"),
+        ("jna", {}, UnknownScorerError, r"no scorer named 'jna'; did you mean 'jina'.*known: .*cross_encoder"),
         ("lexicla", {}, UnknownScorerError, "did you mean 'lexical'"),
         ("", {}, SpecError, "not a scorer spec"),
         (7, {}, SpecError, "not a scorer spec: 7"),

@@ -3,6 +3,8 @@
 import gzip
 import json
 import math
+import socket
+import struct
 import time
 from email.utils import formatdate
 
@@ -67,6 +69,16 @@ def gone(handler, _payload):
     handler.close_connection = True
 
 
+def reset(handler, payload):
+    """Reset the connection in the middle of the reply."""
+    body = json.dumps(payload).encode()
+    handler.send_bytes(200, body[:5], content_length=str(len(body)), content_type="application/json")
+    handler.wfile.flush()
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
+
+
 def slow(handler, payload):
     """Wait a second before the reply."""
     time.sleep(1.0)
@@ -119,6 +131,7 @@ PASSING = {
     "529": refusal(529),
     "cut in the middle": cut,
     "gone before the reply": gone,
+    "reset in the middle": reset,
 }
 """Gone at the next attempt: a call survives one of these."""
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leaks import everything_said
 
-from anyrank import Fallback, FirstStage, Image, Reranker, _retry, load, spec_of
+from anyrank import Fallback, FirstStage, Image, Reranker, _retry, _transport_async, load, spec_of
 from anyrank._batches import Answer, merged, split
 from anyrank._http import Reply
 from anyrank._urls import joined
@@ -38,6 +38,7 @@ from anyrank.ranking import Report
 
 QUERY_TEXT = "What is the capital of France?"
 TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
+HEADER_KEY = "SEKRIT-0123456789"
 WAIT = 20.0
 
 
@@ -94,6 +95,11 @@ BOTH = pytest.mark.parametrize("ask", [sync, awaited])
         ({"headers": {"X-Team": "a\nb"}}, "header 'X-Team'"),
         ({"headers": {"X-Team": 3}}, "header 'X-Team'"),
         ({"headers": {"X-Team": " search"}}, "header 'X-Team'"),
+        ({"top_n": 3}, "give it to the Reranker"),
+        ({"model": "https://api.example.org"}, "is a URL"),
+        ({"score_kind": "probablity"}, "must be 'probability' or 'logit'"),
+        ({"base_url": "https://example.org/rerank?key=pw"}, "a key in it"),
+        ({"extra_body": {"api_key": "pw"}}, "'api_key' names a secret"),
         ({"extra_body": [1]}, "'extra_body' of scorer 'cohere' must be dict"),
         ({"extra_body": {"a": object()}}, "an option of scorer 'cohere' cannot be written as JSON"),
     ],
@@ -241,7 +247,6 @@ def test_a_long_list_is_split_sent_concurrently_and_merged_in_order(cohere, ask)
     texts[1234] = "Paris is the capital of France."
     cohere.delay = 0.2
     ranking = ask(load("cohere", base_url=cohere.url), texts=texts)
-    assert [len(body["documents"]) for body in sorted(cohere.bodies, key=lambda body: body["documents"][0])]
     assert sorted(len(body["documents"]) for body in cohere.bodies) == [832, 834, 834]
     assert cohere.most_busy == 3
     assert ranking[0].index == 1234
@@ -463,7 +468,69 @@ def test_no_password_file_is_read(cohere, tmp_path, monkeypatch):
     assert {request["headers"]["authorization"] for request in cohere.requests} == {f"Bearer {KEY}"}
 
 
+@BOTH
+def test_a_key_in_a_header_of_ones_own_is_kept_secret_too(cohere, ask):
+    """It takes the place of the key, and is in no error, pickle or repr, not even where the service quotes it."""
+    cohere.always = lambda handler, _payload: handler.send(400, {"message": f"bad header Token {HEADER_KEY}"})
+    cohere.contract.says = {**cohere.contract.says, "headers": {}}
+    scorer = load("cohere", base_url=cohere.url, headers={"Authorization": f"Token {HEADER_KEY}", "X-Team": "search"})
+    with pytest.raises(ProviderError, match="bad header") as caught:
+        ask(scorer)
+    assert cohere.requests[0]["headers"]["authorization"] == f"Token {HEADER_KEY}"
+    assert HEADER_KEY not in everything_said(caught.value)
+    assert HEADER_KEY not in repr(scorer) + repr(vars(scorer)) + repr(pickle.dumps(scorer)) + repr(spec_of(scorer))
+
+
+@BOTH
+def test_a_bad_request_says_which_url_and_which_models_there_are(cohere, ask):
+    """A wrong base and a wrong model are the usual mistakes."""
+    with pytest.raises(ProviderError, match=r"404.*asked at http://127.*/elsewhere/v2/rerank; check base_url"):
+        ask(load("cohere", base_url=f"{cohere.url}/elsewhere"))
+    cohere.always = lambda handler, _payload: handler.send(404, {"message": "model 'rerank-v9' not found"})
+    with pytest.raises(ProviderError, match=r"models known on 2026-11-20: rerank-v4\.0-fast, "):
+        ask(load("cohere:rerank-v9", base_url=cohere.url))
+
+
+@BOTH
+def test_the_model_that_answered_is_reported(ask, monkeypatch):
+    """Pinecone may put another model in the place of the one that was asked."""
+    monkeypatch.setenv("PINECONE_API_KEY", KEY)
+    with running("pinecone") as pinecone:
+        pinecone.replay = {"model": "other-model", "data": [{"index": 0, "score": 0.5}], "usage": {"rerank_units": 1}}
+        assert ask(load("pinecone", base_url=pinecone.url), texts=["a"]).report.model == "other-model"
+
+
+def test_an_option_that_a_model_does_not_have_is_refused():
+    """It would be dropped in silence otherwise."""
+    with pytest.raises(SpecError, match=r"'pinecone' has no option 'truncate' with model 'cohere-rerank-3\.5'"):
+        load("pinecone:cohere-rerank-3.5", truncate="NONE")
+
+
 # Retries, timeouts, deadlines
+
+
+@BOTH
+def test_a_service_that_takes_two_at_a_time_is_given_two(ask):
+    """Jina's free keys refuse a third concurrent request; the default asks for no more."""
+    with running("jina") as jina:
+        jina.delay = 0.02
+        jina.always = lambda handler, payload: handler.send(
+            *((429, {"code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}) if jina.busy > 2 else (200, payload))
+        )
+        scorer = load("jina:jina-reranker-v2-base-multilingual", base_url=jina.url, max_documents=1)
+        ranking = ask(scorer, texts=[f"text {place}" for place in range(12)])
+    assert ranking.report.retries == 0
+    assert jina.most_busy == 2
+
+
+@BOTH
+def test_a_text_too_large_for_llama_cpp_is_not_tried_again(ask):
+    """Its 500 is permanent."""
+    with running("llama_cpp") as server:
+        server.always = FAULTS["500, too large"]
+        with pytest.raises(ProviderError, match="too large to process"):
+            ask(load(f"llama_cpp:{server.url}"))
+    assert len(server.requests) == 1
 
 
 @BOTH
@@ -604,8 +671,11 @@ def test_threads_share_a_scorer(cohere):
     scorer.close()
 
 
-def test_the_event_loop_is_never_blocked(cohere):
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_event_loop_is_never_blocked(cohere, installed, monkeypatch):
     """A ticker goes on while calls are under way, with aiohttp and without."""
+    if not installed:
+        monkeypatch.setattr(_transport_async, "_aiohttp", lambda: None)
     cohere.delay = 0.2
 
     async def ticks(scorer):
@@ -622,8 +692,6 @@ def test_the_event_loop_is_never_blocked(cohere):
 
 def test_without_aiohttp_threads_do_it(cohere, monkeypatch):
     """The async colour works with requests alone."""
-    from anyrank import _transport_async
-
     monkeypatch.setattr(_transport_async, "_aiohttp", lambda: None)
     cohere.delay = 0.05
 

@@ -36,8 +36,11 @@ def built(name, url=None, **options):
 
 
 @pytest.fixture(autouse=True)
-def _settings(name, monkeypatch):
+def _settings(request, monkeypatch):
     """Put the test's keys in place of the machine's own, and take the waits out of retries."""
+    if "name" not in request.fixturenames:
+        return
+    name = request.getfixturevalue("name")
     for variable in [name for name in os.environ if name.endswith(("_KEY", "_TOKEN", "_URL", "_REGION", "_ID"))]:
         monkeypatch.delenv(variable)
     for variable, value in service_file(name).get("env", {}).items():
@@ -191,3 +194,74 @@ def test_its_line_in_the_documents_is_true(name):
         f"| {', '.join(row.usage) or 'not reported'} |"
     )
     assert [line in page.read_text(encoding="utf-8") for page in PAGES].count(True) == 1, line
+
+
+REFUSED = [
+    ("cohere", {"top_k": 2}, 422),
+    ("cohere", {"top_n": None}, 400),
+    ("cohere", {"documents": [{"text": "a"}]}, 400),
+    ("cohere", {"documents": ["a", ""]}, 400),
+    ("cohere", {"documents": []}, 400),
+    ("cohere_v1", {"top_k": 2}, 422),
+    ("fireworks", {"brand_new": 1}, 400),
+    ("voyage", {"documents": [{"text": "a"}]}, 400),
+    ("voyage", {"documents": ["word " * 601_000]}, 400),
+    ("vllm", {"top_n": None}, 400),
+    ("vllm", {"documents": [{"text": "a"}]}, 400),
+    ("vllm", {"truncate_prompt_tokens": None, "documents": ["word " * 600]}, 400),
+    ("infinity", {"documents": [{"text": "a"}]}, 422),
+    ("infinity", {"documents": ["a"] * 2049}, 422),
+    ("infinity", {"top_n": 0}, 422),
+    ("pinecone", {"documents": ["a"]}, 400),
+    ("pinecone", {"documents": [{"text": "a"}] * 101}, 400),
+    ("pinecone", {"parameters": None, "documents": [{"text": "word " * 1100}]}, 400),
+    ("nvidia", {"top_k": 2}, 400),
+    ("nvidia", {"passages": ["a"]}, 422),
+    ("nim", {"truncate": "NONE", "passages": [{"text": "word " * 600}]}, 400),
+    ("tei", {"texts": ["a"] * 33}, 422),
+    ("tei", {"texts": []}, 400),
+    ("isaacus", {"texts": [" "]}, 422),
+]
+"""A recorded request with one thing wrong, and the status that the service's documents say it gets."""
+
+
+@pytest.mark.parametrize(("service_name", "change", "status"), REFUSED)
+def test_the_fake_refuses_what_the_service_refuses(service_name, change, status):
+    """What our own requests never do, so that the fake would let through a mistake of ours unseen."""
+    request = {**service_file(service_name)["exchange"]["request"], **change}
+    spoilt = {key: value for key, value in request.items() if value is not None or key == "top_n"}
+    assert Contract(service_name).unreadable(json.dumps(spoilt).encode())[0] == status
+
+
+@pytest.mark.parametrize(
+    ("service_name", "path", "headers", "status"),
+    [
+        ("cohere", "/v2/rerank", {"authorization": f"Token {KEY}"}, 401),
+        ("pinecone", "/rerank", {"api-key": KEY}, 401),
+        ("watsonx", "/ml/v1/text/rerank", {"authorization": f"Bearer {KEY}"}, 400),
+    ],
+    ids=["wrong scheme", "no version header", "no version in the query"],
+)
+def test_the_fake_refuses_what_is_beside_the_body(service_name, path, headers, status):
+    """A wrong scheme, a missing version."""
+    contract = Contract(service_name)
+    body = json.dumps(service_file(service_name)["exchange"]["request"]).encode()
+    found = contract.refusal("POST", path, {"content-type": "application/json", **headers}, body)
+    assert found is not None
+    assert found[0] == status
+
+
+def test_a_full_request_fits_and_one_more_makes_two(name, service):
+    """The row's limit is the service's own; past it a list is split, or refused where scores depend on the whole."""
+    with built(name, service.url) as scorer:
+        most = scorer._row.max_documents
+        if most is None:
+            return
+        Reranker(scorer).rerank(QUERY, TEXTS[1:2] * most)
+        assert len(service.requests) == 1
+        if scorer.scope == "list":
+            with pytest.raises(errors.ArgumentError, match=f"takes {most} documents"):
+                Reranker(scorer).rerank(QUERY, TEXTS[1:2] * (most + 1))
+        else:
+            Reranker(scorer).rerank(QUERY, TEXTS[1:2] * (most + 1))
+            assert len(service.requests) == 3

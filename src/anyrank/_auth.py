@@ -174,7 +174,7 @@ class KeyAuth:
         key = ring.take("api_key")
         if callable(key.reveal()):
             key = Secret((yield [Ask(key.reveal())])[0].unwrap())
-            ring.source = "the function given as api_key=" if key else ""
+            ring.source = "api_key=" if key else ""
         return checked_key(ring, key or ring.read(self.env))
 
     def _another(self, exchange: Exchange, old: Secret | None) -> Rounds[Any, None]:
@@ -214,7 +214,7 @@ def _wrong_with(key: Secret) -> str:
     """Return what is wrong with a key. Apart from the raising: a traceback shows the variables of its frames."""
     value = key.reveal()
     if not isinstance(value, str):
-        return f"is a {type(value).__name__}, not a str"
+        return f"is of type {type(value).__name__}, not a str"
     if not value.strip():
         return "is empty"
     return "" if _HEADER_SAFE.fullmatch(value.strip()) else "holds a space, line end or non-ASCII letter"

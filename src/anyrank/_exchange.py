@@ -14,7 +14,7 @@ from . import _retry
 from ._http import Limits, Reply, UndeliveredError
 from ._replies import SHOWN, request_id, words_of
 from ._rounds import Outcome, Rounds, aeach, arun, each, run
-from ._secrets import names_secret, redacted
+from ._secrets import Hidden, names_secret, redacted
 from ._transport import Send
 from ._urls import loopback
 from .errors import (
@@ -142,7 +142,7 @@ class Exchange:
     timeout: tuple[float, float]
     max_retries: int
     allow_http: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Hidden = field(default_factory=Hidden)
     settings: Mapping[str, Any] = field(default_factory=dict)
     also_retried: Collection[int] = ()
     texts: Sequence[str] = ()
@@ -161,7 +161,7 @@ class Exchange:
                 renewed = yield from self.auth.renewed(self, signed)
                 if renewed:
                     continue
-            yield from self._paused(attempt, outcome)
+            yield from self._paused(attempt, outcome, signed.url)
         raise AssertionError  # pragma: no cover - count() has no end
 
     def _attempted(self, request: Request) -> Rounds[Any, Outcome[Reply]]:
@@ -174,20 +174,25 @@ class Exchange:
         [outcome] = yield [Send(self.client, request, Limits(connect, read, self.call.until))]
         return outcome
 
-    def _paused(self, attempt: int, outcome: Outcome[Reply]) -> Rounds[Any, None]:
+    def _paused(self, attempt: int, outcome: Outcome[Reply], url: str) -> Rounds[Any, None]:
         """Wait before the next attempt. Raises what the last one came to where there is to be none."""
         if attempt >= self.max_retries or not self._worth_it(attempt, outcome):
-            raise self._failure(outcome)
+            raise self._failure(outcome, url)
         if outcome.value is not None:
             self.call.named(request_id(outcome.value))
         seconds = _retry.wait_before(attempt, outcome.value)
         left = self.call.left()
         if left is not None and seconds >= left:
-            failure = self._failure(outcome)
-            failure.add_note(f"not tried again: a wait of {seconds:.1f} s would pass the deadline")
+            failure = self._failure(outcome, url)
+            if left:
+                failure.add_note(f"not tried again: a wait of {seconds:.1f} s would pass the deadline")
             raise failure
         self.call.retries.append(seconds)
         yield [Pause(seconds, self.call)]
+
+    def secrets(self) -> list[str]:
+        """Return all that no message may quote: keys, and what the user's own headers hold of them."""
+        return [*self.ring.words(), *self.headers.secrets()]
 
     def shown_in_headers(self, name: str) -> bool:
         """Whether the user's own headers have this one."""
@@ -212,17 +217,18 @@ class Exchange:
             )
             raise SettingError(msg)
 
-    def _failure(self, outcome: Outcome[Reply]) -> ProviderError:
+    def _failure(self, outcome: Outcome[Reply], url: str) -> ProviderError:
         """Return the error that an attempt came to; raises what is not the service's doing."""
+        asked = url.partition("?")[0]  # a query may hold a key
         if isinstance(outcome.error, UndeliveredError):
-            return self._undelivered(outcome.error)
-        return self._refusal(outcome.unwrap())
+            return self._undelivered(outcome.error, asked)
+        return self._refusal(outcome.unwrap(), asked)
 
-    def _undelivered(self, error: UndeliveredError) -> ProviderError:
+    def _undelivered(self, error: UndeliveredError, asked: str) -> ProviderError:
         if self.call.left() == 0.0:
             return self.late()
         if not error.timeout:
-            return self.error(UnreachableError, f"could not be reached: {error}")
+            return self.error(UnreachableError, f"could not be reached at {asked}: {error}")
         connect, read = self.timeout
         return self.error(DeadlineError, f"did not answer in time (timeout=({connect:g}, {read:g})): {error}")
 
@@ -230,7 +236,7 @@ class Exchange:
         """Return the error of a call that took too long."""
         return self.error(DeadlineError, f"did not answer within deadline={self.call.deadline or 0:g} seconds")
 
-    def _refusal(self, reply: Reply) -> ProviderError:
+    def _refusal(self, reply: Reply, asked: str) -> ProviderError:
         message, code = words_of(reply)
         words = f"{message} {code}"
         kind: type[ProviderError] = ProviderError
@@ -244,7 +250,9 @@ class Exchange:
             hint = f": a redirect to {_host(reply)}, not followed, since it could carry the key away; set base_url"
         else:
             hint = self._about_the_model(words)
-        keys = self.ring.words()  # among the texts too: of a long one, the cut message may quote a part
+            if not hint and reply.status in (404, 405):
+                hint = f": asked at {asked}; check base_url and model"
+        keys = self.secrets()  # among the texts too: of a long one, the cut message may quote a part
         quoted = redacted(message[:SHOWN], keys, (*keys, *self.texts))
         said = f", {quoted!r}" if quoted else ""
         return self.error(kind, f"refused the request with {reply.status}{said}{hint}", reply)

@@ -15,7 +15,7 @@ from ._gate import Gate
 from ._http import Reply, Request
 from ._replies import dig, payload_of, request_id, usage_of, words_of
 from ._rounds import Rounds, arun, run
-from ._secrets import Hidden, Secret, names_secret, redacted
+from ._secrets import Hidden, Secret, names_secret, redacted, refuse_secrets
 from ._template import COUNT, MODEL, QUERY, filled
 from ._transport import Client
 from ._urls import checked_base
@@ -34,6 +34,9 @@ _HEADER: Final = re.compile(r"|[!-~]([ -~]*[!-~])?")
 class HostedScorer:
     """A rerank service as a scorer: built by calling its `anyrank.hosted.Endpoint`, or by `anyrank.load`.
 
+    Its options are those of `anyrank.hosted.COMMON`, its keys and the service's own;
+    ``inspect.signature(anyrank.scorers.cohere.scorer)`` lists them all.
+
     Scores come as the service gives them, of the kind that the endpoint says for the model; where they tie, the
     service's own order decides. The key is kept out of ``repr``, pickles and every message. Connections are opened at
     the first call and kept; ``close`` and ``aclose`` let go of them, and a later call opens anew. May be shared by
@@ -46,6 +49,9 @@ class HostedScorer:
         self._given = _checked(endpoint, options)
         self._options = {name: option.default for name, option in endpoint.options.items()} | self._given
         self._row = row = endpoint.variant(self._given)
+        for option in self._given.keys() - row.options.keys():
+            msg = f"scorer {endpoint.name!r} has no option {option!r} with model {self._options['model']!r}"
+            raise SpecError(msg)
         self.model: str | None = self._options["model"] or row.model
         self.score_kind: str = row.score_kind
         self.scope = row.scope
@@ -176,7 +182,7 @@ class HostedScorer:
             msg = f"scorer {self.name!r} needs the server's URL: set {' or '.join(row.base_names())} or base_url="
             raise SettingError(msg)
         model = row.model_in_url(self.model or "")
-        return row.located(base and checked_base(self.name, base), {**values, "model": model})
+        return row.located(base, {**values, "model": model})
 
     def _exchange(self, call: Call, values: Mapping[Any, Any], texts: tuple[str, ...]) -> Exchange:
         row, options = self._row, self._options
@@ -189,7 +195,7 @@ class HostedScorer:
             timeout=_seconds(self.name, options["timeout"]),
             max_retries=options["max_retries"],
             allow_http=options["allow_http"],
-            headers=Hidden(options["headers"] or {}),
+            headers=options["headers"] or Hidden(),
             settings={option.name: values[option.name] for option in row.settings},
             also_retried=row.also_retried,
             texts=texts,
@@ -242,8 +248,12 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
     if retries is None or retries < 0:
         msg = f"option 'max_retries' of scorer {name!r} must be 0 or more; got {retries!r}"
         raise SpecError(msg)
+    if endpoint.first == "model" and str(given.get("model", "")).startswith(("http://", "https://")):
+        msg = f"scorer {name!r}: {given['model']!r:.80} is a URL, and the text behind the colon a model: give base_url="
+        raise SpecError(msg)
+    refuse_secrets(given.get("extra_body"), f"scorer {name!r}: extra_body")
     if "base_url" in given:
-        checked_base(name, given["base_url"])
+        refuse_secrets(checked_base(name, given["base_url"]), f"scorer {name!r}: base_url")
     try:
         _json(given)
     except (TypeError, ValueError) as error:
@@ -253,7 +263,7 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(header, str) or not isinstance(value, str) or not _HEADER.fullmatch(value):
             msg = f"scorer {name!r}: header {header!r} must be a str of one line of ASCII, without spaces around it"
             raise SpecError(msg)
-    return given
+    return given | {"headers": Hidden(given["headers"])} if "headers" in given else given
 
 
 def _seconds(scorer: str, given: Any) -> tuple[float, float]:
@@ -269,7 +279,7 @@ def _seconds(scorer: str, given: Any) -> tuple[float, float]:
 def _untrusted(exchange: Exchange, reply: Reply, error: ValueError) -> ReplyError:
     """Return the error for a reply that came with success and holds none, or one that cannot be believed."""
     what = "no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
-    keys = exchange.ring.words()
+    keys = exchange.secrets()
     said = redacted(words_of(reply)[0], keys, (*keys, *exchange.texts))[:200] if "no " in what else ""
     shown = f", {said!r}" if said else ""
     return exchange.error(ReplyError, f"answered {reply.status} with {what}{shown}: it cannot be trusted", reply)  # type: ignore[return-value]

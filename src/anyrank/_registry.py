@@ -216,6 +216,8 @@ def _check_options(name: str, accepted: Mapping[str, Parameter], given: Mapping[
     for option in given:
         if option not in accepted and not _takes_any(accepted):
             known = f"; {_checks.suggest(option, accepted)}" if accepted else "; it takes none"
+            if option in ("top_n", "top_k", "min_score"):
+                known = f": give it to the Reranker, or to the framework's adapter{known}"
             msg = f"scorer {name!r} has no option {option!r}{known}"
             raise SpecError(msg)
     for parameter in accepted.values():

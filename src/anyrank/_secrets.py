@@ -36,7 +36,8 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
         for name, inner in value.items():
             if names_secret(str(name)):
                 msg = (
-                    f"{where}: {name!r} names a secret, and this is written down; pass api_key= or set the environment"
+                    f"{where}: {name!r} names a secret, and this is written down; set the environment, pass api_key= "
+                    "where the scorer has it, or give a scorer object from anyrank.load()"
                 )
                 raise SpecError(msg)
             refuse_secrets(inner, f"{where}[{name!r}]")
@@ -50,10 +51,20 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
 
 
 class Hidden(dict[str, str]):
-    """Headers, of which ``repr`` shows the names only: a traceback with its variables quotes them."""
+    """Headers: ``repr``, which tracebacks quote, shows their names only; pickles leave out those that hold a key."""
 
     def __repr__(self) -> str:
         return f"Hidden({', '.join(self)})"
+
+    def secrets(self) -> list[str]:
+        """Return the values that hold a key."""
+        return [value for name, value in self.items() if names_secret(name)]
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Hidden, ({name: value for name, value in self.items() if not names_secret(name)},)
 
 
 class Secret:

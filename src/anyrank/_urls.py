@@ -31,14 +31,14 @@ def joined(base_url: str, path: str) -> str:
     return "/".join([*have, *want[shared:]]) + (f"?{query}" if query else "")
 
 
-def checked_base(scorer: str, base_url: str) -> str:
+def checked_base(scorer: str, base_url: str, source: str = "base_url") -> str:
     """Return a base URL that can be one. Raises `SpecError`; it never quotes what could be a password."""
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"scorer {scorer!r}: base_url must begin with http:// or https:// and a host; got {base_url!r:.80}"
+        msg = f"scorer {scorer!r}: {source} must begin with http:// or https:// and a host; got {base_url!r:.80}"
         raise SpecError(msg)
     if parts.username is not None or parts.password is not None:
-        msg = f"scorer {scorer!r}: base_url has user info in it, and URLs are shown; give the key as api_key="
+        msg = f"scorer {scorer!r}: {source} has user info in it, and URLs are shown; give the key as api_key="
         raise SpecError(msg)
     return base_url
 

@@ -134,7 +134,7 @@ class HostReranker:
 
         Raises `SpecError`, naming the object, when ``scorer`` is a live object or an option cannot be written.
         """
-        from json import dumps
+        from json import dumps, loads
 
         if not isinstance(self.scorer, (str, Mapping)):
             msg = (
@@ -145,11 +145,10 @@ class HostReranker:
         spec = self.scorer if isinstance(self.scorer, str) else dict(self.scorer)
         fields = {"scorer": spec, "scorer_options": self.scorer_options or None}
         try:
-            dumps(fields, allow_nan=False)
+            return loads(dumps(fields, allow_nan=False))  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
             msg = f"scorer_options of {spec!r:.80} cannot be written down as JSON: {error}"
             raise SpecError(msg) from error
-        return fields
 
     def _own(self, options: Options) -> Options:
         """Return a call's options with the adapter's own numbers where the call gives none."""

@@ -29,7 +29,7 @@ from ._auth import Auth, KeyAuth
 from ._hosted_scorer import HostedScorer
 from ._replies import Results
 from ._template import COUNT, INDEX, MODEL, PICTURE, QUERY, TEXT, Braces, Each, Lines, Option, braced, options_in
-from ._urls import joined
+from ._urls import checked_base, joined
 from .errors import SpecError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ COMMON: Final = (
     Option("deadline", float, default=120.0),
     Option("max_retries", int, default=2),
     Option("max_documents", int),
-    Option("score_kind"),
+    Option("score_kind", choices=("probability", "logit", "cosine", "similarity")),
     Option("headers", dict),
     Option("extra_body", dict),
     Option("allow_http", bool, default=False),
@@ -87,10 +87,11 @@ class Endpoint:
     of a request with slots in it (`MODEL`, `QUERY`, `COUNT`, `Each`, `Option`), ``results`` says how the reply is read,
     ``usage`` where it has which unit. ``settings`` are options that stand nowhere in the body.
 
-    ``max_documents`` and ``max_bytes`` (UTF-8 bytes of the texts, the query counted once for each) bound one request:
-    a longer list is split and sent concurrently where the scope is ``"text"``. ``blank`` says whether the service takes
-    blank texts. ``models`` are the known models' names, or patterns of them, each with the fields that differ for it;
-    ``checked`` is the day they were looked up. ``first`` is the option behind the colon of a spec.
+    ``max_documents`` and ``max_bytes`` (UTF-8 bytes of the texts, the query counted once for each) bound one request;
+    bytes also keep a limit on tokens, which have at least one each. A longer list is split and sent concurrently where
+    the scope is ``"text"``. ``blank`` says whether the service takes blank texts. ``models`` are the known models'
+    names, or patterns of them, each with the fields that differ for it; ``checked`` is the day they were looked up.
+    ``first`` is the option behind the colon of a spec.
 
     ``also_retried`` are statuses that mean "try again" here only, ``next_page`` the field that asks for the next page,
     ``follow`` a function that turns a reply which only promises an answer into the request that fetches it.
@@ -171,5 +172,6 @@ class Endpoint:
         return {name: braced(value, values) for name, value in self.headers.items()}
 
     def base_from_environment(self) -> str | None:
-        """Return the base URL that the environment gives, if any."""
-        return next((os.environ[name] for name in self.base_names() if os.environ.get(name)), None)
+        """Return the base URL that the environment gives, if any. Raises `SpecError` for one that cannot be one."""
+        name = next((name for name in self.base_names() if os.environ.get(name)), None)
+        return None if name is None else checked_base(self.name, os.environ[name], name)

@@ -12,7 +12,7 @@ scorer = Endpoint(
         "texts": Each(TEXT),
         "top_n": COUNT,
         "is_iql": Option("is_iql", bool),
-        "scoring_method": Option("scoring_method"),
+        "scoring_method": Option("scoring_method", choices=("auto", "chunk_max", "chunk_avg", "chunk_min")),
         "chunking_options": Option("chunking_options", dict),
     },
     results=Results("results", score="score"),

@@ -13,7 +13,9 @@ scorer = Endpoint(
         "model": MODEL,
         "query": {"text": QUERY},
         "passages": Each({"text": TEXT}, image={"image": TEXT}),
-        "truncate": Option("truncate", default="END"),  # the server's own default refuses a list for one long text
+        "truncate": Option(
+            "truncate", choices=("END", "NONE"), default="END"
+        ),  # the server's own default refuses a list for one long text
     },
     results=Results("rankings", score="logit"),
     needs_model=True,

@@ -47,7 +47,9 @@ scorer = Endpoint(
         "query": {"text": QUERY},
         # Hosted, the text of an image is required and may not be empty.
         "passages": Each({"text": TEXT}, image={"text": " ", "image": TEXT}),
-        "truncate": Option("truncate", default="END"),  # with NONE, one long text has the whole list refused
+        "truncate": Option(
+            "truncate", choices=("END", "NONE"), default="END"
+        ),  # with NONE, one long text has the whole list refused
     },
     results=Results("rankings", score="logit"),
     follow=poll,

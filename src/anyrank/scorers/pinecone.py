@@ -15,7 +15,7 @@ scorer = Endpoint(
     url="https://api.pinecone.io/rerank",
     auth=KeyAuth(env=("PINECONE_API_KEY",), header="Api-Key", scheme=""),
     headers={"X-Pinecone-Api-Version": "2025-10"},
-    body=BODY | {"parameters": {"truncate": Option("truncate", default="END")}},
+    body=BODY | {"parameters": {"truncate": Option("truncate", choices=("END", "NONE"), default="END")}},
     results=Results("data", score="score"),
     model="bge-reranker-v2-m3",
     models={"bge-reranker-v2-m3": {}, "cohere-rerank-3.5": {"body": BODY, "max_documents": 200}},

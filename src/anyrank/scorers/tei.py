@@ -12,7 +12,7 @@ scorer = Endpoint(
         "query": QUERY,
         "texts": Each(TEXT),
         "truncate": Option("truncate", bool, default=True),
-        "truncation_direction": Option("truncation_direction"),
+        "truncation_direction": Option("truncation_direction", choices=("Left", "Right")),
         "raw_scores": Option("raw_scores", bool, changes={True: {"score_kind": "logit"}}),
     },
     results=Results("", score="score"),

@@ -14,7 +14,7 @@ scorer = Endpoint(
         "query": QUERY,
         "documents": Each(TEXT),
         "top_n": COUNT,
-        "latency": Option("latency"),
+        "latency": Option("latency", choices=("fast", "slow")),
     },
     model="zerank-2",
     models={"zerank-2": {}},

@@ -79,6 +79,11 @@ class AnyRankCompressor(
         """Rerank as `ainvoke` does."""
         return await self.ainvoke({"query": query, "documents": documents}, {"callbacks": callbacks})
 
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the key out of pickles, as the scorer does."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "api_key": None}}
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Say yes: what cannot be written down, `to_json` marks as such."""

@@ -529,7 +529,7 @@ def test_a_text_too_large_for_llama_cpp_is_not_tried_again(ask):
     with running("llama_cpp") as server:
         server.always = FAULTS["500, too large"]
         with pytest.raises(ProviderError, match="too large to process"):
-            ask(load(f"llama_cpp:{server.url}"))
+            ask(load(f"llama_cpp:{server.url}", api_key=KEY))
     assert len(server.requests) == 1
 
 

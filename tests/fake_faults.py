@@ -94,6 +94,14 @@ def drip(handler, payload):
         time.sleep(0.1)
 
 
+def dripping_head(handler, _payload):
+    """Send headers without end, one a tenth of a second."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for place in range(200):
+        handler.wfile.write(b"x-%d: 1\r\n" % place)
+        time.sleep(0.1)
+
+
 def zipped(handler, payload):
     """Send a good reply, packed."""
     handler.send_bytes(200, gzip.compress(json.dumps(payload).encode()), content_encoding="gzip")
@@ -181,4 +189,10 @@ LASTING = {
 }
 """Not worth a second attempt, with the error that says so."""
 
-FAULTS = {**PASSING, **{name: spoil for name, (spoil, _) in LASTING.items()}, "slow": slow, "drip": drip}
+FAULTS = {
+    **PASSING,
+    **{name: spoil for name, (spoil, _) in LASTING.items()},
+    "slow": slow,
+    "drip": drip,
+    "dripping head": dripping_head,
+}

@@ -7,8 +7,14 @@ import json
 import logging
 import multiprocessing
 import pickle
+import random
+import signal
+import subprocess
+import sys
 import threading
 import time
+import traceback
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +26,7 @@ from leaks import everything_said
 
 from anyrank import Fallback, FirstStage, Image, Reranker, _retry, _transport_async, load, spec_of
 from anyrank._batches import Answer, merged, split
+from anyrank._gate import Gate
 from anyrank._http import Reply
 from anyrank._urls import joined
 from anyrank.errors import (
@@ -92,6 +99,7 @@ BOTH = pytest.mark.parametrize("ask", [sync, awaited])
         ({"max_documents": 0}, "max_documents must be a whole number above 0"),
         ({"base_url": "127.0.0.1:80"}, "base_url must begin with http:// or https://"),
         ({"base_url": "https://me:pw@example.org"}, "base_url has user info in it"),
+        ({"headers": "Bearer pw"}, "'headers' of scorer 'cohere' must be dict; got str"),
         ({"headers": {"X-Team": "a\nb"}}, "header 'X-Team'"),
         ({"headers": {"X-Team": 3}}, "header 'X-Team'"),
         ({"headers": {"X-Team": " search"}}, "header 'X-Team'"),
@@ -411,6 +419,65 @@ def test_no_error_shows_the_key(cohere, ask, fault, caplog, monkeypatch):
     assert KEY not in repr(scorer) + repr(vars(scorer)) + repr(pickle.dumps(scorer))
 
 
+def caught(function):
+    """Return what a function raises."""
+    try:
+        function()
+    except BaseException as error:  # noqa: BLE001 - a cancellation too
+        return error
+    return None
+
+
+@pytest.mark.parametrize("options", [{"timeout": "soon"}, {"modle": "x"}, {"headers": {"X": 1}}])
+def test_no_error_of_construction_shows_the_key(options):
+    """Nor do the frames between the caller and the check."""
+    error = caught(lambda: load("cohere", api_key=KEY, **options))
+    assert isinstance(error, SpecError)
+    assert KEY not in everything_said(error)
+
+
+def test_no_cancellation_shows_the_key(cohere, monkeypatch):
+    """A call that is cancelled, or runs into the caller's own timeout, leaves no frame that holds it."""
+    monkeypatch.delenv("COHERE_API_KEY")
+    cohere.delay = 0.5
+    scorer = load("cohere", api_key=KEY, base_url=cohere.url, max_documents=1)
+
+    async def short(texts):
+        async with asyncio.timeout(0.1), scorer:
+            await Reranker(scorer).arerank(QUERY_TEXT, texts)
+
+    for texts in (TEXTS, TEXTS[:1]):
+        error = caught(lambda texts=texts: asyncio.run(short(texts)))
+        assert isinstance(error, TimeoutError)
+        assert KEY not in "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+@BOTH
+def test_a_key_in_a_header_of_any_name_never_goes_over_plain_http(ask, monkeypatch):
+    """The guard asks what was signed, not what the header is called."""
+    monkeypatch.setenv("HOUSE_KEY", KEY)
+    scorer = house(auth=KeyAuth(env=("HOUSE_KEY",), header="X-House", scheme=""))
+    with pytest.raises(SettingError, match="unencrypted"):
+        ask(scorer(base_url="http://rerank.invalid", region="eu"))
+
+
+@BOTH
+def test_a_reply_that_echoes_a_document_for_an_index_is_not_quoted(cohere, ask):
+    """What is wrong with a reply is said without it."""
+    cohere.replay = {"results": [{"index": TEXTS[0], "relevance_score": 0.5}]}
+    with pytest.raises(ProviderError, match="cannot be trusted") as caught:
+        ask(load("cohere", base_url=cohere.url))
+    assert TEXTS[0][:14] not in str(caught.value)
+
+
+@BOTH
+@pytest.mark.parametrize("base", ["http://127.0.0.1:99999", "https://" + "a" * 70 + ".example.org"])
+def test_a_url_that_leads_nowhere_is_a_named_error(ask, base):
+    """Whatever the library below says of it."""
+    with pytest.raises(AnyRankError):
+        ask(load("cohere", base_url=base, max_retries=0))
+
+
 @BOTH
 def test_no_error_quotes_the_texts(ask):
     """Some services echo what they were sent; the message goes without it, and is short."""
@@ -453,7 +520,7 @@ def test_a_redirect_is_not_followed(cohere, ask):
     """Neither key nor request goes where a reply points."""
     with running("cohere") as other:
         cohere.always = lambda handler, _payload: handler.send(307, {}, location=f"{other.url}/v2/rerank")
-        with pytest.raises(ProviderError, match=r"307.*redirect to '127.0.0.1:.*not followed"):
+        with pytest.raises(ProviderError, match=r"307.*redirect to '127\.0\.0\.1'.*not followed"):
             ask(load("cohere", base_url=cohere.url))
     assert not other.requests
 
@@ -556,7 +623,7 @@ def test_a_read_timeout_is_tried_once_more(cohere, ask):
 
 
 @BOTH
-@pytest.mark.parametrize("fault", ["drip", "slow"])
+@pytest.mark.parametrize("fault", ["drip", "slow", "dripping head"])
 def test_the_deadline_ends_the_whole_call(cohere, ask, fault):
     """However slowly the reply comes, byte by byte or not at all."""
     cohere.always = FAULTS[fault]
@@ -701,6 +768,71 @@ def test_without_aiohttp_threads_do_it(cohere, monkeypatch):
 
     assert [ranking[0].index for ranking in asyncio.run(many())] == [1] * 10
     assert cohere.most_busy > 2
+
+
+def test_no_cancellation_is_swallowed_and_no_place_lost():
+    """Under random cancellations and timeouts the gate ends as free as it began, and whoever was cancelled stopped."""
+    gate, draw = Gate(3), random.Random(7)
+    outcomes = Counter()
+
+    async def one():
+        async with gate.aheld(lambda: draw.choice([0.001, 1.0]), TimeoutError):
+            await asyncio.sleep(draw.choice([0, 0.0005]))
+            return "done"
+
+    async def many():
+        tasks = [asyncio.ensure_future(one()) for _ in range(2000)]
+        cancelled = draw.sample(tasks, 600)
+        for task in cancelled:
+            await asyncio.sleep(0)
+            if not task.done():
+                task.cancel()
+                outcomes["cancelled"] += 1
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        outcomes["stopped"] = sum(isinstance(end, asyncio.CancelledError) for end in ends)
+
+    asyncio.run(many())
+    assert outcomes["stopped"] == outcomes["cancelled"] > 0
+    assert gate._free == 3
+
+
+def test_first_calls_may_come_from_threads_and_loops_at_once(cohere):
+    """In a fresh process, where every library is still to be imported."""
+    code = f"""
+import asyncio, threading
+from anyrank import Reranker, load
+scorer = load("cohere", api_key={KEY!r}, base_url={cohere.url!r})
+failed = []
+def sync():
+    try: Reranker(scorer).rerank("q", ["a", "b"])
+    except Exception as error: failed.append(error)
+def awaited():
+    try: asyncio.run(Reranker(scorer).arerank("q", ["a", "b"]))
+    except Exception as error: failed.append(error)
+threads = [threading.Thread(target=target) for target in (sync, awaited) * 2]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failed, failed
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_ctrl_c_ends_a_process_whose_requests_are_under_way(cohere):
+    """Also where a list was split, and threads wait for replies that take long."""
+    cohere.delay = 8.0
+    code = f"""
+from anyrank import Reranker, load
+print("ready", flush=True)
+Reranker(load("cohere", api_key={KEY!r}, base_url={cohere.url!r}, max_documents=1)).rerank("q", ["a", "b", "c"])
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with process:
+        assert process.stdout.readline() == b"ready\n"
+        while len(cohere.requests) < 3:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.wait(WAIT)
+    assert cohere.busy == 3  # the service is still at it: nobody waited for it
 
 
 def test_cancelling_cancels_the_request(cohere):

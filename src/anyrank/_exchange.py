@@ -152,7 +152,7 @@ class Exchange:
         renewed = not sign
         for attempt in count():
             signed = (yield from self.auth.signed(self, request)) if sign else request
-            self._refuse_plain(signed, secret=not sign)
+            self._refuse_plain(signed, secret=signed is not request or not sign)
             outcome = yield from self._attempted(signed)
             reply = outcome.value
             if reply is not None and 200 <= reply.status < 300:
@@ -253,7 +253,7 @@ class Exchange:
             if not hint and reply.status in (404, 405):
                 hint = f": asked at {asked}; check base_url and model"
         keys = self.secrets()  # among the texts too: of a long one, the cut message may quote a part
-        quoted = redacted(message[:SHOWN], keys, (*keys, *self.texts))
+        quoted = redacted(message, keys, (*keys, *self.texts))[:SHOWN]
         said = f", {quoted!r}" if quoted else ""
         return self.error(kind, f"refused the request with {reply.status}{said}{hint}", reply)
 
@@ -282,4 +282,4 @@ class Exchange:
 
 
 def _host(reply: Reply) -> str:
-    return repr(urlsplit(reply.headers.get("location", "")).netloc or "another path")
+    return repr(urlsplit(reply.headers.get("location", "")).hostname or "another path")

@@ -93,9 +93,10 @@ def _waited(ticket: Future[None], seconds: float | None, late: Callable[[], Exce
 
 
 async def _awaited(ticket: Future[None], seconds: float | None, late: Callable[[], Exception]) -> None:
-    from asyncio import wait_for, wrap_future
+    from asyncio import timeout, wrap_future
 
     try:
-        await wait_for(wrap_future(ticket), seconds)
+        async with timeout(seconds):  # not wait_for, which up to Python 3.11 can swallow a cancellation
+            await wrap_future(ticket)
     except TimeoutError:
         raise late() from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from . import _checks, _retry
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .hosted import Endpoint
+
+_NONE_MEANS: Final = frozenset({"deadline", "max_concurrency"})
+"""The options of which None says something: no end, no bound. Of the others it says "as if not given"."""
 
 _HEADER: Final = re.compile(r"|[!-~]([ -~]*[!-~])?")
 
@@ -62,7 +66,7 @@ class HostedScorer:
         self._client = Client()
 
     def __repr__(self) -> str:
-        shown = (f"{name}={value!r}" for name, value in self._given.items() if name != "headers")
+        shown = (f"{name}={value!r}" for name, value in getattr(self, "_given", {}).items() if name != "headers")
         return f"{self.name}({', '.join(shown)})"
 
     @property
@@ -117,11 +121,12 @@ class HostedScorer:
         url = self._url(values)
         batches = self._batches(query, texts, places)
         call = Call(self._options["deadline"])
-        exchange = self._exchange(call, values, (query, *texts))
+        exchange = self._exchange(call, values)
 
         def work(batch: Sequence[int]) -> Work:
             chosen = [texts[place] for place in batch]
-            return Work(lambda: self._asked(exchange, url, values, chosen), self._gate, exchange)
+            own = replace(exchange, texts=(query, *chosen))  # an error quotes none of its own; the rest it never saw
+            return Work(lambda: self._asked(own, url, values, chosen), self._gate, own)
 
         [outcome] = yield [Together([work(batch) for batch in batches], call, self._options["max_concurrency"])]
         answers: list[Answer] = outcome.unwrap()
@@ -184,7 +189,7 @@ class HostedScorer:
         model = row.model_in_url(self.model or "")
         return row.located(base, {**values, "model": model})
 
-    def _exchange(self, call: Call, values: Mapping[Any, Any], texts: tuple[str, ...]) -> Exchange:
+    def _exchange(self, call: Call, values: Mapping[Any, Any]) -> Exchange:
         row, options = self._row, self._options
         return Exchange(
             client=self._client,
@@ -198,7 +203,6 @@ class HostedScorer:
             headers=options["headers"] or Hidden(),
             settings={option.name: values[option.name] for option in row.settings},
             also_retried=row.also_retried,
-            texts=texts,
         )
 
     def _asked(
@@ -236,7 +240,9 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
     given = {
         key: endpoint.options[key].checked(name, value)
         for key, value in options.items()
-        if key not in endpoint.auth.options and value != endpoint.options[key].default
+        if key not in endpoint.auth.options
+        and value != endpoint.options[key].default
+        and (value is not None or key in _NONE_MEANS)
     }
     for key in ("max_documents", "max_concurrency"):
         _checks.top_n(given.get(key), key)
@@ -278,8 +284,8 @@ def _seconds(scorer: str, given: Any) -> tuple[float, float]:
 
 def _untrusted(exchange: Exchange, reply: Reply, error: ValueError) -> ReplyError:
     """Return the error for a reply that came with success and holds none, or one that cannot be believed."""
-    what = "no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
     keys = exchange.secrets()
+    what = "no JSON" if isinstance(error, json.JSONDecodeError) else redacted(str(error), keys, exchange.texts)
     said = redacted(words_of(reply)[0], keys, (*keys, *exchange.texts))[:200] if "no " in what else ""
     shown = f", {said!r}" if said else ""
     return exchange.error(ReplyError, f"answered {reply.status} with {what}{shown}: it cannot be trusted", reply)  # type: ignore[return-value]

@@ -15,6 +15,7 @@ from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, overload
 
 from . import _checks
+from ._secrets import Hidden
 from .errors import ArgumentError, MissingDependencyError, SpecError, UnknownScorerError
 from .scorer import AnyScorer, FunctionScorer, Scorer, ScorerLike
 
@@ -49,6 +50,7 @@ def load(spec: Spec, **options: Any) -> Scorer | Cascade:
     name, listing the known ones, and `SpecError` for an option the scorer does not have.
     """
     name, argument, given = read_spec(spec)
+    options, given = Hidden(options), Hidden(given)  # a traceback quotes the variables of its frames
     if spec == "cascade":
         msg = "a cascade is written with its stages: {'cascade': {'stages': [['lexical', 50], …]}}"
         raise SpecError(msg)

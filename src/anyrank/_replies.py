@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,9 @@ ID_HEADERS: Final = (
     "nvcf-reqid",
     "x-global-transaction-id",
 )
+
+_ID: Final = re.compile(r"[\w.:=/+-]{1,128}")
+"""What a service calls a request, in an error of ours: a name, and nothing that it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,11 @@ def dig(payload: Any, path: str) -> Any:
 
 def payload_of(reply: Reply) -> Any:
     """Return a reply's JSON. Raises ValueError where it is none."""
-    return json.loads(reply.body)
+    try:
+        return json.loads(reply.body)
+    except RecursionError:
+        msg = "JSON nested too deep"
+        raise ValueError(msg) from None
 
 
 def words_of(reply: Reply) -> tuple[str, str]:
@@ -127,9 +135,9 @@ def words_of(reply: Reply) -> tuple[str, str]:
     try:
         payload = payload_of(reply)
     except ValueError:
-        return " ".join(reply.body[:4096].decode(errors="replace").split())[:SHOWN], ""
+        return " ".join(reply.body[:4096].decode(errors="replace").split())[: SHOWN * 4], ""
     if isinstance(payload, str):
-        return payload[:SHOWN], ""
+        return payload[: SHOWN * 4], ""
     message = next((found for path in MESSAGES if isinstance(found := dig(payload, path), str) and found), "")
     codes = (dig(payload, path) for path in CODES)
     code = " ".join(found for found in codes if isinstance(found, str))
@@ -143,7 +151,7 @@ def request_id(reply: Reply, payload: Any = None) -> str | None:
         dig(payload, "request_id"),
         dig(payload, "id"),
     ]
-    return next((found for found in named if isinstance(found, str) and found), None)
+    return next((found for found in named if isinstance(found, str) and _ID.fullmatch(found)), None)
 
 
 def usage_of(payload: Any, wanted: Mapping[str, str | Sequence[str]]) -> dict[str, float]:
@@ -152,7 +160,7 @@ def usage_of(payload: Any, wanted: Mapping[str, str | Sequence[str]]) -> dict[st
     for unit, paths in wanted.items():
         for path in (paths,) if isinstance(paths, str) else paths:
             amount = dig(payload, path)
-            if isinstance(amount, (int, float)) and not isinstance(amount, bool) and math.isfinite(amount):
+            if not isinstance(amount, str) and _checks.finite(amount) is not None:
                 found[unit] = amount
                 break
     return found

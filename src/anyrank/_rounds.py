@@ -7,6 +7,7 @@ handled here, once.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -100,20 +101,37 @@ async def _aoutcomes(round_: Sequence[Errand[V]]) -> list[Outcome[V]]:
 
 
 def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> list[R]:
-    """Call ``function`` on each item, ``limit`` at a time in threads; the first error cancels those not begun."""
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+    """Call ``function`` on each item, ``limit`` at a time in threads; the first error cancels those not begun.
 
-    work = list(items)
-    if not work:
-        return []
-    pool = ThreadPoolExecutor(min(len(work), limit or MAX_THREADS), thread_name_prefix="anyrank")
+    The threads are daemons, unlike an executor's: after Ctrl-C none that still reads keeps the process from ending.
+    """
+    from concurrent.futures import FIRST_EXCEPTION, Future, wait
+    from threading import Thread
+
+    work = [(Future[R](), copy_context(), item) for item in items]
+    waiting = deque(work)
+
+    def worker() -> None:
+        while waiting:
+            try:
+                future, context, item = waiting.popleft()
+            except IndexError:  # another took the last one
+                return
+            try:
+                future.set_result(context.run(function, item))
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                future.set_exception(error)
+                del error
+
+    futures = [future for future, _, _ in work]
     try:
-        futures = [pool.submit(copy_context().run, function, item) for item in work]
+        for _ in range(min(len(work), limit or MAX_THREADS)):
+            Thread(target=worker, name="anyrank", daemon=True).start()
         done = wait(futures, return_when=FIRST_EXCEPTION).done
         failed = [future for future in futures if future in done and future.exception()]
         return [future.result() for future in (failed or futures)]
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        waiting.clear()
 
 
 async def aeach(function: Callable[[A], Awaitable[R]], items: Iterable[A], limit: int | None) -> list[R]:

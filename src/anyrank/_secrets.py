@@ -50,8 +50,8 @@ def refuse_secrets(value: object, where: str = "scorer_options") -> None:
             refuse_secrets(inner, where)
 
 
-class Hidden(dict[str, str]):
-    """Headers: ``repr``, which tracebacks quote, shows their names only; pickles leave out those that hold a key."""
+class Hidden(dict[str, Any]):
+    """Headers, or options: ``repr``, which tracebacks quote, shows names only; pickles leave out what holds a key."""
 
     def __repr__(self) -> str:
         return f"Hidden({', '.join(self)})"
@@ -115,18 +115,7 @@ def redacted(message: str, keys: Iterable[str], texts: Iterable[str]) -> str:
     for text in known:
         if GRAM // 2 <= len(text) < GRAM:
             message = message.replace(text, "…")
-    aligned = {message[start : start + GRAM // 2] for start in range(0, len(message) - GRAM // 2, GRAM // 2)}
-    quoted: set[int] = set()
-    for text in known:
-        if len(text) >= GRAM and any(part in text for part in aligned):
-            quoted |= _places(message, text)
+    told = "\0".join(known)
+    runs = (start for start in range(len(message) - GRAM + 1) if message[start : start + GRAM] in told)
+    quoted = {at for start in runs for at in range(start, start + GRAM)}
     return re.sub("\0+", "…", "".join("\0" if at in quoted else letter for at, letter in enumerate(message)))
-
-
-def _places(message: str, text: str) -> set[int]:
-    """Return the places of a message that lie in a run of `GRAM` characters which the text has too."""
-    starts: dict[str, list[int]] = {}
-    for start in range(len(message) - GRAM + 1):
-        starts.setdefault(message[start : start + GRAM], []).append(start)
-    runs = {text[place : place + GRAM] for place in range(len(text) - GRAM + 1)} & starts.keys()
-    return {at for run in runs for start in starts[run] for at in range(start, start + GRAM)}

@@ -84,7 +84,8 @@ class Option:
         if value is None or fits or (float in kinds and _checks.real(value) is not None and not truth):
             return value
         wanted = " or ".join(map(repr, self.choices)) if self.choices else " or ".join(kind.__name__ for kind in kinds)
-        msg = f"option {self.name!r} of scorer {scorer!r} must be {wanted}; got {value!r:.80}"
+        got = type(value).__name__ if dict in kinds else f"{value!r:.80}"  # what should be headers may be a key
+        msg = f"option {self.name!r} of scorer {scorer!r} must be {wanted}; got {got}"
         raise SpecError(msg)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ._http import Limits, Reply, Request, UndeliveredError
 from ._secrets import Hidden
-from ._transport_sync import proxies, reason, trusted, within
+from ._transport_sync import bare, proxies, reason, trusted, within
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -35,10 +36,12 @@ class Session:
 
         try:
             return await self._sent(request, limits)
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             timeout = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError)
-            permanent = isinstance(error, (aiohttp.ClientSSLError, aiohttp.InvalidURL))
-            failure = UndeliveredError(reason(error), timeout=timeout, again=not permanent)
+            permanent = isinstance(error, (aiohttp.ClientSSLError, aiohttp.InvalidURL, ValueError))
+            failure: BaseException = UndeliveredError(reason(error), timeout=timeout, again=not permanent)
+        except BaseException as error:  # noqa: BLE001 - cancellation, above all
+            failure = bare(error)
         raise failure  # outside of the block: the library's own frames, which hold the key, stay behind
 
     async def _sent(self, request: Request, limits: Limits) -> Reply:
@@ -82,8 +85,8 @@ class Sessions:
         from asyncio import get_running_loop, to_thread
 
         loop = get_running_loop()
-        if loop in self._by_loop:
-            return self._by_loop[loop]
+        if (held := self._by_loop.get(loop)) is not None:
+            return held
         found = await to_thread(_aiohttp)  # the import and the certificates take a tenth of a second
         if found is None:
             return None
@@ -102,7 +105,8 @@ class Sessions:
             sessions, self._by_loop = self._by_loop, {}
         for loop, session in sessions.items():
             if not loop.is_closed():
-                loop.call_soon_threadsafe(_end_soon, loop, session)
+                with suppress(RuntimeError):  # it has just closed, and its sessions with it
+                    loop.call_soon_threadsafe(_end_soon, loop, session)
 
     async def aclose(self) -> None:
         """End this event loop's session."""
@@ -126,13 +130,16 @@ def _aiohttp() -> tuple[Any, Any] | None:
     """Return aiohttp and the certificates that the sync colour trusts; None where it is not installed."""
     from ssl import create_default_context
 
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+    import requests  # the package first: two threads that begin at different modules of it get half of one
 
     try:
         aiohttp = import_module("aiohttp")
     except ModuleNotFoundError:
         return None
-    found = Path(trusted() or DEFAULT_CA_BUNDLE_PATH)
+    found = Path(trusted() or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    if not found.exists():
+        msg = f"no certificates at {found}, where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE says they are"
+        raise UndeliveredError(msg, again=False)
     if found.is_dir():
         return aiohttp, create_default_context(capath=str(found))
     return aiohttp, create_default_context(cafile=str(found))
@@ -145,7 +152,8 @@ def _end_soon(loop: AbstractEventLoop, session: Session) -> None:
 
 
 async def _end(session: Any) -> None:
-    await session.lifetime.aclose()
+    with suppress(RuntimeError):  # its event loop is ending it at this moment
+        await session.lifetime.aclose()
 
 
 _ending: Final[set[Any]] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,9 @@ KEPT: Final = 256
 
 PIECE: Final = 2**16
 
+_USER_INFO: Final = re.compile(r"[^\s/'\"@]+@")
+"""A proxy's user and password, which errors quote with its URL."""
+
 
 class Connections:
     """Connections that all threads share: requests' adapter without the session around it.
@@ -30,9 +34,9 @@ class Connections:
 
     def __init__(self) -> None:
         """Import requests; connect to nothing yet."""
-        from requests import adapters
+        from ._timely import Adapter
 
-        self._adapter = adapters.HTTPAdapter(pool_connections=4, pool_maxsize=KEPT)
+        self._adapter = Adapter(pool_connections=4, pool_maxsize=KEPT)
 
     def close(self) -> None:
         """Close the idle ones; those under way close with their reply."""
@@ -45,8 +49,10 @@ class Connections:
 
         try:
             return self._sent(request, limits)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            failure = _undelivered(error, requests)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            failure: BaseException = _undelivered(error, requests)
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C, above all
+            failure = bare(error)
         raise failure  # outside of the block: the library's own frames, which hold the key, stay behind
 
     def _sent(self, request: Request, limits: Limits) -> Reply:
@@ -55,11 +61,7 @@ class Connections:
         prepared = PreparedRequest()
         prepared.prepare(request.method, request.url, headers=dict(request.headers), data=request.body)
         prepared.url = request.url
-        left = limits.left()
-        timeout = (min(limits.connect, left), min(limits.read, left))
-        response = self._adapter.send(
-            prepared, stream=True, timeout=timeout, verify=trusted() or True, proxies=proxies(request.url)
-        )
+        response = self._adapter.send_within(limits, prepared, verify=trusted() or True, proxies=proxies(request.url))
         try:
             body = b"".join(_pieces(response.raw, limits))
         except BaseException:
@@ -89,6 +91,12 @@ def within(size: int, limits: Limits) -> int:
     return size
 
 
+def bare(error: BaseException) -> BaseException:
+    """Return an error without the frames that it came through."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _undelivered(error: Exception, requests: Any) -> UndeliveredError:
     from urllib3.exceptions import ReadTimeoutError
 
@@ -107,7 +115,8 @@ def reason(error: BaseException) -> str:
             break
         error, seen = inner, seen + 1
     words = next((arg for arg in reversed(error.args) if isinstance(arg, str)), "") or str(error)
-    return f"{type(error).__name__}: {words.rpartition('>: ')[2]:.200}"
+    words = _USER_INFO.sub("", " ".join(words.rpartition(">: ")[2].split()))
+    return f"{type(error).__name__}: {words:.200}"
 
 
 def proxies(url: str) -> dict[str, str]:
@@ -117,9 +126,9 @@ def proxies(url: str) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _proxies(host: str) -> dict[str, str]:
-    from requests.utils import get_environ_proxies
+    import requests
 
-    return {} if loopback(host) else get_environ_proxies(host)
+    return {} if loopback(host) else requests.utils.get_environ_proxies(host)
 
 
 def trusted() -> str | None:

@@ -23,11 +23,11 @@ def joined(base_url: str, path: str) -> str:
     base, _, base_query = base_url.partition("?")
     rest = path.partition("://")[2]
     path, _, own_query = (f"/{rest.partition('/')[2]}" if rest else path).partition("?")
-    have, want = base.rstrip("/").split("/"), path.strip("/").split("/")
+    have, want = base.rstrip("/").split("/"), path.strip("/").split("/")  # have[2] is the host
     query = "&".join(part for part in (own_query, base_query) if part)
-    if have[-1] in (want[-1], *ENDPOINTS):
+    if len(have) > 3 and have[-1] in (want[-1], *ENDPOINTS):
         want = []
-    shared = max(size for size in range(len(want) + 1) if not size or have[-size:] == want[:size])
+    shared = max(size for size in range(len(want) + 1) if not size or have[3:][-size:] == want[:size])
     return "/".join([*have, *want[shared:]]) + (f"?{query}" if query else "")
 
 
@@ -35,7 +35,7 @@ def checked_base(scorer: str, base_url: str, source: str = "base_url") -> str:
     """Return a base URL that can be one. Raises `SpecError`; it never quotes what could be a password."""
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"scorer {scorer!r}: {source} must begin with http:// or https:// and a host; got {base_url!r:.80}"
+        msg = f"scorer {scorer!r}: {source} must begin with http:// or https:// and a host"
         raise SpecError(msg)
     if parts.username is not None or parts.password is not None:
         msg = f"scorer {scorer!r}: {source} has user info in it, and URLs are shown; give the key as api_key="

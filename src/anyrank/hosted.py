@@ -28,6 +28,7 @@ from urllib.parse import quote
 from ._auth import Auth, KeyAuth
 from ._hosted_scorer import HostedScorer
 from ._replies import Results
+from ._secrets import Hidden
 from ._template import COUNT, INDEX, MODEL, PICTURE, QUERY, TEXT, Braces, Each, Lines, Option, braced, options_in
 from ._urls import checked_base, joined
 from .errors import SpecError
@@ -126,12 +127,12 @@ class Endpoint:
 
     def __call__(self, *args: Any, **options: Any) -> HostedScorer:
         """Build the scorer. Raises `SpecError` for an option it does not have or of the wrong kind."""
+        options = Hidden(options)  # a traceback quotes the variables of its frames
         try:
-            given = signature(self).bind(*args, **options).arguments
+            return HostedScorer(self, Hidden(signature(self).bind(*args, **options).arguments))
         except TypeError as error:
             msg = f"scorer {self.name!r}: {error}; its options: {', '.join(signature(self).parameters)}"
-            raise SpecError(msg) from None
-        return HostedScorer(self, given)
+        raise SpecError(msg)
 
     def __post_init__(self) -> None:
         """Collect the options: each body has its own, and they are the scorer's keywords."""

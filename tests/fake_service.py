@@ -225,15 +225,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             time.sleep(service.delay)
             status, payload = service.contract.answer(self.command, self.path, headers, body)
-            if status == 200 and service.replay is not None:
-                payload = service.replay
-            if status == 200 and fault is not None:
-                fault(self, payload)
-            else:
-                self.send(status, payload, **service.contract.says.get("refusal_headers", {}).get(str(status), {}))
-        finally:
+        finally:  # before the reply: whoever has it may ask again at once
             with service.lock:
                 service.busy -= 1
+        if status == 200 and service.replay is not None:
+            payload = service.replay
+        if status == 200 and fault is not None:
+            fault(self, payload)
+        else:
+            self.send(status, payload, **service.contract.says.get("refusal_headers", {}).get(str(status), {}))
 
     do_GET = do_POST  # noqa: N815 - named by the library
 

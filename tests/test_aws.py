@@ -1,6 +1,5 @@
 """The services that want AWS signatures: botocore computes every one anew, and knows what a request may hold."""
 
-import asyncio
 import json
 import pickle
 import sys
@@ -8,6 +7,7 @@ from time import gmtime
 from urllib.parse import quote, urlencode
 
 import pytest
+from asking import BOTH, QUERY, TEXTS, sync
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from botocore.serialize import create_serializer
@@ -20,14 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leaks import everything_said
 
-from anyrank import Reranker, _aws, _retry, load
+from anyrank import _aws, _retry, load
 from anyrank._aws import Credentials, signed
 from anyrank._http import Request
 from anyrank.errors import AuthenticationError, ReplyError, SettingError
 
 SERVICES = ["bedrock", "bedrock_cohere", "sagemaker"]
-QUERY = "What is the capital of France?"
-TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
 MOMENT = "20150830T123600Z"
 TOKEN = "a-temporary-token-" + "".join(map(str, range(500)))
 PIECES = {TOKEN[start : start + 16] for start in range(0, len(TOKEN), 16)}
@@ -51,25 +49,6 @@ def bedrock():
 def built(name, service, **options):
     """Return a service's scorer, pointed at its fake."""
     return load(name, base_url=service.url, **{**service_file(name)["options"], **options})
-
-
-def sync(scorer):
-    """Rerank from sync code, and close."""
-    with scorer:
-        return Reranker(scorer).rerank(QUERY, TEXTS)
-
-
-def awaited(scorer):
-    """Rerank on an event loop, and close."""
-
-    async def asked():
-        async with scorer:
-            return await Reranker(scorer).arerank(QUERY, TEXTS)
-
-    return asyncio.run(asked())
-
-
-BOTH = pytest.mark.parametrize("ask", [sync, awaited])
 
 
 # Signatures

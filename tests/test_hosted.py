@@ -582,7 +582,7 @@ def test_a_service_that_takes_two_at_a_time_is_given_two(ask):
     with running("jina") as jina:
         jina.delay = 0.02
         jina.always = lambda handler, payload: handler.send(
-            *((429, {"code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}) if jina.busy > 2 else (200, payload))
+            *((429, {"code": "RATE_CONCURRENCY_LIMIT_EXCEEDED"}) if jina.busy >= 2 else (200, payload))
         )
         scorer = load("jina:jina-reranker-v2-base-multilingual", base_url=jina.url, max_documents=1)
         ranking = ask(scorer, texts=[f"text {place}" for place in range(12)])

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 import pytest
+from asking import BOTH, QUERY, TEXTS, awaited, sync
 from fake_faults import PASSING
 from fake_service import KEY, Contract, running, service_file
 from leaks import everything_said
@@ -16,8 +17,6 @@ from leaks import everything_said
 from anyrank import Reranker, _retry, load
 from anyrank.errors import AuthenticationError, DeadlineError, ProviderError, ReplyError, SettingError
 
-QUERY = "What is the capital of France?"
-TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
 WAIT = 20.0
 IAM = "/identity/token"
 WRONG = "wrong-key-0123456789"
@@ -97,22 +96,6 @@ def asked_of_iam(service):
     return [request for request in service.requests if request["path"] == IAM]
 
 
-def sync(scorer):
-    """Rerank from sync code, and close."""
-    with scorer:
-        return Reranker(scorer).rerank(QUERY, TEXTS)
-
-
-def awaited(scorer):
-    """Rerank on an event loop, and close."""
-
-    async def asked():
-        async with scorer:
-            return await Reranker(scorer).arerank(QUERY, TEXTS)
-
-    return asyncio.run(asked())
-
-
 def many(scorer):
     """Rerank from several threads at once, and return one of the rankings."""
     with ThreadPoolExecutor(8) as pool, scorer:
@@ -131,7 +114,6 @@ def many_awaited(scorer):
     return asyncio.run(asked())
 
 
-BOTH = pytest.mark.parametrize("ask", [sync, awaited])
 ALL = pytest.mark.parametrize("ask", [sync, awaited, many, many_awaited])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -27,7 +28,31 @@ class Held:
         self.owned: tuple[AnyScorer, ...] = tuple(scorer for scorer, built_here in resolved if built_here)
 
 
-class Lifecycle:
+class Closing:
+    """For what has ``close`` and ``aclose``: a ``with`` block, or an ``async with`` block, ends with them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what was opened."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Let go as `close` does, on the running event loop."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+class Lifecycle(Closing):
     """``warm_up`` / ``awarm_up`` bring models and clients early, ``close`` / ``aclose`` let go of them.
 
     All are safe to call twice. Closing reaches only the scorers built here from specs, never an object that was
@@ -57,18 +82,6 @@ class Lifecycle:
         async with AsyncExitStack() as stack:
             for scorer in self._held.owned:
                 stack.push_async_callback(acall, scorer, "aclose", "close")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 def call(scorer: object, method: str) -> None:

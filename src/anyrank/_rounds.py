@@ -120,6 +120,7 @@ def each(function: Callable[[A], R], items: Iterable[A], limit: int | None) -> l
             try:
                 future.set_result(context.run(function, item))
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                waiting.clear()
                 future.set_exception(error)
                 del error
 

@@ -9,6 +9,7 @@ fields that are serialised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 
@@ -18,9 +19,10 @@ from ._registry import load, takes
 from ._rounds import aeach, each
 from ._secrets import refuse_secrets
 from .cascade import Cascade
+from .diversity import FieldsOf, Step, load_step
 from .errors import ArgumentError, SpecError
 from .ranking import Hit, Ranking
-from .reranker import Reranker, StagedReranker
+from .reranker import Reranker, StagedReranker, Then
 from .scorer import ScorerLike, traits
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ __all__ = [
     "HostReranker",
     "OnReport",
     "RerankerLike",
+    "StepLike",
     "aeach",
     "checked_documents",
     "checked_top_n",
@@ -46,6 +49,9 @@ T = TypeVar("T")
 RerankerLike: TypeAlias = ScorerLike | Reranker | Cascade
 """What an adapter's ``scorer=`` takes."""
 
+StepLike: TypeAlias = Then | str | Mapping[str, Any]
+"""A step of an adapter's ``then=``: a function from ranking to ranking, or a spec that `diversity.load_step` reads."""
+
 ApiKey: TypeAlias = str | Callable[[], str | None]
 """A key, or a function that gives it when it is first needed."""
 
@@ -57,11 +63,13 @@ class HostReranker:
     """A reranker as an adapter holds it.
 
     ``scorer`` is a spec, with ``scorer_options`` and ``api_key`` for it; or a scorer object, a function, a `Reranker`
-    or a `Cascade`, without them. ``top_n`` and ``score_threshold`` None keep a wrapped reranker's own. Raises
-    `ArgumentError` and its kind at construction; nothing is loaded or opened before the first non-empty call.
+    or a `Cascade`, without them. ``top_n`` and ``score_threshold`` None keep a wrapped reranker's own. ``then`` are
+    steps before the cut, behind a wrapped reranker's own; those of `anyrank.diversity` look their field names up in
+    what ``fields_of`` gives of a document, and find its text there as ``"text"``. Raises `ArgumentError` and its kind
+    at construction; nothing is loaded or opened before the first non-empty call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an adapter's settings, which its users write side by side
         self,
         scorer: RerankerLike,
         *,
@@ -69,6 +77,8 @@ class HostReranker:
         api_key: ApiKey | None = None,
         top_n: int | None = None,
         score_threshold: float | None = None,
+        then: Iterable[StepLike] | None = None,
+        fields_of: FieldsOf | None = None,
         on_report: OnReport | None = None,
     ) -> None:
         """Build what the spec names, or wrap the object."""
@@ -77,17 +87,19 @@ class HostReranker:
             raise ArgumentError(msg)
         self.scorer = scorer
         self.scorer_options = dict(scorer_options or {})
+        self.then = _listed_steps(then)
         self.on_report = _reporter(on_report)
         self._top_n = _checks.top_n(top_n)
         self._threshold = _checks.threshold(score_threshold, "score_threshold")
         built = _build(scorer, self.scorer_options, api_key)
         self._built = None if built is scorer else built
+        steps = [_step(step, fields_of) for step in self.then]
         self.reranker: Reranker | Cascade
         if isinstance(built, StagedReranker):
-            self.reranker = built  # type: ignore[assignment]  # the two subclasses there are
+            self.reranker = _followed(built, steps)  # type: ignore[assignment]  # the two subclasses there are
             self.reranker.refuse_threshold(self._threshold)
         else:
-            self.reranker = Reranker(built, min_score=self._threshold)
+            self.reranker = Reranker(built, min_score=self._threshold, then=steps)
 
     @property
     def model_name(self) -> str:
@@ -130,25 +142,23 @@ class HostReranker:
         await acall(self._built, "aclose", "close")
 
     def written(self) -> dict[str, Any]:
-        """Return ``scorer`` and ``scorer_options`` as plain JSON values.
+        """Return ``scorer``, ``scorer_options`` and, where there are steps, ``then`` as plain JSON values.
 
-        Raises `SpecError`, naming the object, when ``scorer`` is a live object or an option cannot be written.
+        Raises `SpecError`, naming the object, for a live scorer or step, and for an option that cannot be written.
         """
         from json import dumps, loads
 
-        if not isinstance(self.scorer, (str, Mapping)):
-            msg = (
-                f"scorer={self.scorer!r:.80} is a live object and cannot be written down: give a spec such as "
-                "'lexical' (anyrank.spec_of says an object's, where it has one)"
-            )
-            raise SpecError(msg)
-        spec = self.scorer if isinstance(self.scorer, str) else dict(self.scorer)
-        fields = {"scorer": spec, "scorer_options": self.scorer_options or None}
-        try:
-            return loads(dumps(fields, allow_nan=False))  # type: ignore[no-any-return]
-        except (TypeError, ValueError) as error:
-            msg = f"scorer_options of {spec!r:.80} cannot be written down as JSON: {error}"
-            raise SpecError(msg) from error
+        spec = _spec(self.scorer, "scorer", "'lexical' (anyrank.spec_of says an object's, where it has one)")
+        fields: dict[str, Any] = {"scorer": spec, "scorer_options": self.scorer_options or None}
+        if self.then:
+            fields["then"] = [_spec(step, "then", "'dedupe' or {'diversify': {'weight': 0.7}}") for step in self.then]
+        for name, value in fields.items():
+            try:
+                fields[name] = loads(dumps(value, allow_nan=False))  # a tuple is a list once it is written
+            except (TypeError, ValueError) as error:
+                msg = f"{name} of {spec!r:.80} cannot be written down as JSON: {error}"
+                raise SpecError(msg) from error
+        return fields
 
     def _own(self, options: Options) -> Options:
         """Return a call's options with the adapter's own numbers where the call gives none."""
@@ -228,6 +238,37 @@ def _build(scorer: RerankerLike, options: dict[str, Any], api_key: ApiKey | None
         msg = f"scorer {scorer!r:.80} takes no api_key: leave it out"
         raise SpecError(msg)
     return load(scorer, **options, api_key=api_key)
+
+
+def _spec(given: Any, name: str, example: str) -> str | dict[str, Any]:
+    """Return a spec as it is written down; raises `SpecError` for what is none."""
+    if isinstance(given, (str, Mapping)):
+        return given if isinstance(given, str) else dict(given)
+    msg = f"{name}={given!r:.80} is a live object and cannot be written down: give a spec such as {example}"
+    raise SpecError(msg)
+
+
+def _listed_steps(then: Iterable[StepLike] | None) -> tuple[StepLike, ...]:
+    if isinstance(then, (str, Mapping)) or not isinstance(then, Iterable | None):
+        msg = f"then must be a list of steps, such as ['dedupe', {{'diversify': {{'weight': 0.7}}}}]; got {then!r:.80}"
+        raise ArgumentError(msg)
+    steps = tuple(then or ())
+    refuse_secrets(steps, "then")
+    return steps
+
+
+def _step(given: StepLike, fields_of: FieldsOf | None) -> Then:
+    step = load_step(given)
+    return step.reading(fields_of) if isinstance(step, Step) and fields_of is not None else step
+
+
+def _followed(reranker: StagedReranker, steps: list[Then]) -> StagedReranker:
+    """Return the reranker, or, where there are further steps, a copy that shares its scorers."""
+    if not steps:
+        return reranker
+    other = copy(reranker)
+    vars(other)["_then"] = (*vars(reranker)["_then"], *steps)
+    return other
 
 
 def _reporter(given: OnReport | None) -> OnReport | None:

@@ -19,6 +19,7 @@ from haystack.utils.misc import _deduplicate_documents
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
+from anyrank.diversity import dedupe
 from anyrank.errors import ArgumentError, SpecError
 from anyrank.testing import AdapterContract, installed_scorers
 from haystack_integrations.common.anyrank.documents import distinct
@@ -120,6 +121,24 @@ def seen(ranker, given):
 
     AnyRankRanker(scorer=spy, **ranker).run(query="q", documents=given)
     return texts
+
+
+def test_steps_know_the_document():
+    """Their fields are those of ``meta``, the id and the embedding; their text is the content without meta fields."""
+    given = [
+        Document(id=name, content=text, meta={"file": file, "title": name}, embedding=[1.0, direction])
+        for name, text, file, direction in (("a", "x", "f", 0.0), ("b", "x", "f", 0.0), ("c", None, "g", 1.0))
+    ]
+
+    def ranked(*then):
+        ranker = AnyRankRanker(scorer="first_stage", then=list(then), meta_fields_to_embed=["title"])
+        return ids(ranker.run(query="q", documents=given))
+
+    assert ranked({"cap": {"by": "file", "per_group": 1}}) == ["a", "c"]
+    assert ranked({"cap": {"by": "id", "per_group": 1}}) == ["a", "b", "c"]
+    assert ranked("dedupe") == ranked(dedupe()) == ["a", "c"]
+    assert ranked(dedupe(text=lambda document: document.meta["file"])) == ["a", "c"]
+    assert ranked({"diversify": {"vectors": "embedding", "weight": 0}}) == ["a", "c", "b"]
 
 
 def test_it_is_a_component_with_the_sockets_of_a_ranker():

@@ -11,6 +11,8 @@ from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
 from pydantic import SecretStr, ValidationError
 
 from anyrank import Ensemble, FirstStage, Reranker
+from anyrank.diversity import cap, dedupe
+from anyrank.errors import TextError
 from anyrank.testing import AdapterContract, installed_scorers
 from langchain_anyrank import AnyRankCompressor
 
@@ -113,6 +115,25 @@ def test_duplicates_stay():
     """A document that is there twice comes back twice (L12)."""
     found = AnyRankCompressor(scorer=by_length).compress_documents(passages("a", "bb") + passages("a", "bb"), QUERY)
     assert texts(found) == ["bb", "bb", "a", "a"]
+
+
+def test_steps_know_the_document():
+    """Their fields are the metadata's, and the id; their text is the page content; functions get the document."""
+    given = [
+        Document(page_content=text, id=text, metadata={"file": file, "text": file})
+        for text, file in (("a", "x"), ("bb", "x"), ("ccc", "y"), ("BB", "y"))
+    ]
+
+    def ranked(*then):
+        return texts(AnyRankCompressor(scorer="first_stage", then=then).compress_documents(given, QUERY))
+
+    for step in ({"cap": {"by": "file", "per_group": 1}}, cap("file", 1), cap(lambda d: d.metadata["file"], 1)):
+        assert ranked(step) == ["a", "ccc"]
+    assert ranked({"cap": {"by": "id", "per_group": 1}}) == texts(given)
+    assert ranked({"dedupe": {"ignore_case": True}}) == ["a", "bb", "ccc"]
+    assert ranked(dedupe(), {"dedupe": {"text": "file"}}) == ["a", "ccc"]
+    with pytest.raises(TextError, match=r"no document has a field 'source' \(fields there are: id, file, text\)"):
+        ranked({"cap": {"by": "source", "per_group": 1}})
 
 
 def test_a_document_without_id_or_metadata_is_fine():

@@ -9,8 +9,19 @@ import pytest
 from llama_index.core.bridge.pydantic import SecretStr, ValidationError
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import Document, ImageNode, MetadataMode, Node, NodeWithScore, QueryBundle, TextNode
+from llama_index.core.schema import (
+    Document,
+    ImageNode,
+    MetadataMode,
+    Node,
+    NodeRelationship,
+    NodeWithScore,
+    QueryBundle,
+    RelatedNodeInfo,
+    TextNode,
+)
 
+from anyrank.diversity import dedupe
 from anyrank.testing import KEYED, installed_scorers
 from llama_index.postprocessor.anyrank import AnyRankPostprocessor
 
@@ -85,6 +96,26 @@ def test_what_is_scored_is_the_text_for_embedding():
     assert texts == ["title: T\n\nbody"]
 
 
+def test_steps_know_the_node(nodes):
+    """Their fields are its metadata, ids and embedding, their text is its own; nodes without text are no copies."""
+
+    def ranked(given, *then):
+        return ids(AnyRankPostprocessor("first_stage", then=then).postprocess_nodes(given, query_str="q"))
+
+    for place, one in enumerate(nodes):
+        one.node.metadata["file_name"] = "ab"[place // 2]
+        one.node.embedding = [1.0, place // 2]
+        one.node.relationships[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id="one document")
+    assert ranked(nodes, {"cap": {"by": "file_name", "per_group": 1}}) == ["n0", "n2"]
+    assert ranked(nodes, {"cap": {"by": "ref_doc_id", "per_group": 1}}) == ["n0"]
+    assert ranked(nodes, {"cap": {"by": "id", "per_group": 1}}) == ["n0", "n1", "n2"]
+    assert ranked(nodes, {"diversify": {"vectors": "embedding", "weight": 0}}) == ["n0", "n2", "n1"]
+    assert ranked(nodes, dedupe(text=lambda one: one.node.metadata["file_name"])) == ["n0", "n2"]
+    copies = [NodeWithScore(node=TextNode(text="same", id_=id_, metadata={"page": id_})) for id_ in "ab"]
+    images = [NodeWithScore(node=ImageNode(image_url=id_, id_=id_)) for id_ in "cd"]
+    assert ranked([*copies, *images], "dedupe") == ["a", "c", "d"]
+
+
 def test_every_kind_of_node_is_taken():
     """Documents are scored by their text; images and nodes without any count as ``""`` and stay (I25, I26)."""
     texts = []
@@ -142,7 +173,8 @@ def test_a_misspelt_setting_is_refused_without_repeating_its_value():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("scorer", "first_stage"), ("scorer_options", {}), ("top_n", 1), ("score_threshold", 0.5)]
+    ("setting", "value"),
+    [("scorer", "first_stage"), ("scorer_options", {}), ("top_n", 1), ("score_threshold", 0.5), ("then", [])],
 )
 def test_settings_are_settled(setting, value):
     """A setting that is changed afterwards could not take effect, so it is an error."""
@@ -159,6 +191,7 @@ def test_a_dict_brings_it_back(nodes):
         "scorer_options": {"k1": 0.5},
         "top_n": 2,
         "score_threshold": None,
+        "then": None,
         "keep_retrieval_score": True,
     }
     restored = AnyRankPostprocessor.from_dict(written)

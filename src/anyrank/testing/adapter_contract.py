@@ -64,6 +64,22 @@ class AdapterContract(AdapterSettings):
         assert isinstance(found, list)
         assert len(found) == len(TEXTS)
 
+    def test_steps_come_before_the_cut(self) -> None:
+        """``then`` takes specs, which are saved, and functions, which cannot be; a misspelt step is refused."""
+        texts = ("merge", "merge sorted", "merge", "merge sorted inputs", "open")
+        adapter = self.build("lexical", then=["dedupe", {"diversify": {"weight": 1}}], top_n=4)
+        given = self.documents(texts)
+        found = self.rerank(adapter, QUERY, given)
+        assert sorted(self.texts(found)) == sorted(set(texts))
+        assert asyncio.run(self.arerank(adapter, QUERY, given)) == found
+        assert self.rerank(self.restore(self.save(adapter)), QUERY, given) == found
+        live = self.build("lexical", then=[lambda ranking: ranking[1:]])
+        assert len(self.rerank(live, QUERY, given)) == 4
+        with pytest.raises((ValueError, NotImplementedError)):
+            self.restore(self.save(live))
+        with pytest.raises(ValueError, match="did you mean 'dedupe'"):
+            self.build("lexical", then=["dedup"])
+
     def test_the_scorer_is_asked_once_with_all_texts(self) -> None:
         """One call, all texts, in input order."""
         calls: list[tuple[str, ...]] = []

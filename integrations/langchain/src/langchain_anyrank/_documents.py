@@ -28,6 +28,11 @@ def identity(document: Document) -> tuple[str, str]:
     return ("id", document.id) if document.id else ("page_content", document.page_content)
 
 
+def fields_of(document: Document) -> dict[str, Any]:
+    """Return what steps look field names up in: the metadata, the id, and the page content as ``"text"``."""
+    return {"id": document.id, **document.metadata, "text": document.page_content}
+
+
 def scores_of(documents: Iterable[Document]) -> list[float] | None:
     """Return the scores an earlier step left, or None unless every document has a number there."""
     scores = [document.metadata.get(SCORE) for document in documents]

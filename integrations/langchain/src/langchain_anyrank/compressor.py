@@ -12,9 +12,9 @@ from pydantic import Field, PrivateAttr, SecretStr, SkipValidation, model_valida
 from typing_extensions import TypedDict
 
 from anyrank import Ranking, Report
-from anyrank.adapter import HostLifecycle, HostReranker, RerankerLike
+from anyrank.adapter import HostLifecycle, HostReranker, RerankerLike, StepLike
 from anyrank.errors import ArgumentError, SpecError
-from langchain_anyrank._documents import documents_of, scores_of
+from langchain_anyrank._documents import documents_of, fields_of, scores_of
 from langchain_anyrank._run import RankingRunnable, Settled
 
 
@@ -37,7 +37,9 @@ class AnyRankCompressor(
     ``scorer`` is a spec such as ``"lexical"`` or ``"cross_encoder:BAAI/bge-reranker-v2-m3"``, a scorer object, a
     function ``(query, texts) -> floats``, a `Reranker` or a `Cascade`. ``scorer_options`` and ``api_key`` go with a
     spec. ``top_n`` documents come back at most (None: all, or the wrapped reranker's own number), those that score
-    at least ``score_threshold``. ``on_report`` is called with the `anyrank.Report` of every call.
+    at least ``score_threshold``. ``then`` lists steps before that cut: functions from ranking to ranking, or specs of
+    `anyrank.diversity` such as ``"dedupe"`` and ``{"cap": {"by": "source", "per_group": 2}}``, whose fields are those
+    of the metadata (and ``"id"``). ``on_report`` is called with the `anyrank.Report` of every call.
 
     The documents that come back are copies, best first, with the score in ``metadata["relevance_score"]``. If all
     that go in have one, `anyrank.FirstStage` ``("score")`` reads it.
@@ -51,6 +53,7 @@ class AnyRankCompressor(
     api_key: SecretStr | None = None
     top_n: SkipValidation[int | None] = None
     score_threshold: SkipValidation[float | None] = None
+    then: SkipValidation[Sequence[StepLike] | None] = None
     on_report: Callable[[Report], object] | None = Field(default=None, exclude=True, repr=False)
 
     _host: HostReranker = PrivateAttr()
@@ -63,6 +66,8 @@ class AnyRankCompressor(
             api_key=None if self.api_key is None else self.api_key.get_secret_value,
             top_n=self.top_n,
             score_threshold=self.score_threshold,
+            then=self.then,
+            fields_of=fields_of,
             on_report=self.on_report,
         )
         return self
@@ -95,7 +100,7 @@ class AnyRankCompressor(
         return {"api_key": "ANYRANK_API_KEY"}
 
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
-        """Write the spec and settings; a live scorer object gives LangChain's mark that it cannot come back."""
+        """Write the spec and settings; a live scorer or step gives LangChain's mark that it cannot come back."""
         try:
             self._host.written()
         except SpecError:

@@ -10,13 +10,13 @@ from llama_index.core.instrumentation.events.rerank import ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from anyrank.adapter import ApiKey, HostLifecycle, HostReranker, OnReport, RerankerLike
+from anyrank.adapter import ApiKey, HostLifecycle, HostReranker, OnReport, RerankerLike, StepLike
 from anyrank.errors import ArgumentError
 
 from ._trace import dispatcher, query_str, rerank_events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from anyrank import Ranking
 
@@ -37,6 +37,9 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
     scorer object, a function ``(query, texts) -> floats``, an `anyrank.Reranker` or an `anyrank.Cascade`.
     ``scorer_options`` and ``api_key`` (str or `SecretStr`) go with a spec. ``top_n`` is how many nodes come back at
     most, ``score_threshold`` the lowest score they may have, inclusive; None keeps all, or a wrapped reranker's own.
+    ``then`` lists steps before that cut: functions from ranking to ranking, or specs of `anyrank.diversity` such as
+    ``"dedupe"`` and ``{"cap": {"by": "file_name", "per_group": 2}}``. Their fields are those of the node's metadata
+    (and ``"id"``, ``"ref_doc_id"``, ``"embedding"``), their text is the node's without metadata.
     ``keep_retrieval_score`` copies each node and writes the score it came with into ``metadata["retrieval_score"]``,
     hidden from prompts and embeddings. ``on_report`` is called with the `anyrank.Report` of every call.
 
@@ -51,12 +54,13 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
     scorer_options: dict[str, Any] | None = Field(default=None, frozen=True, description="Options of a spec's scorer.")
     top_n: int | None = Field(default=None, frozen=True, description="How many nodes come back at most.")
     score_threshold: float | None = Field(default=None, frozen=True, description="The lowest score, inclusive.")
+    then: list[Any] | None = Field(default=None, frozen=True, description="Steps before the cut: specs or functions.")
     keep_retrieval_score: bool = Field(
         default=False, strict=True, frozen=True, description="Whether to keep the incoming score in the metadata."
     )
     _host: HostReranker = PrivateAttr()
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - LlamaIndex configures a postprocessor by flat keywords
         self,
         scorer: RerankerLike,
         *,
@@ -64,6 +68,7 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
         api_key: ApiKey | SecretStr | None = None,
         top_n: int | None = None,
         score_threshold: float | None = None,
+        then: Sequence[StepLike] | None = None,
         keep_retrieval_score: bool = False,
         on_report: OnReport | None = None,
         **host: Any,
@@ -74,6 +79,8 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
             api_key=_hidden(api_key),
             top_n=top_n,
             score_threshold=score_threshold,
+            then=then,
+            fields_of=_fields,
             on_report=on_report,
         )
         settings: dict[str, Any] = {
@@ -81,6 +88,7 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
             "scorer_options": scorer_options,
             "top_n": top_n,
             "score_threshold": score_threshold,
+            "then": then,
             "keep_retrieval_score": keep_retrieval_score,
         }
         super().__init__(**settings, **host)
@@ -119,7 +127,7 @@ class AnyRankPostprocessor(HostLifecycle, BaseNodePostprocessor):
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """Return the settings as plain JSON values, for `from_dict`: never the key.
 
-        Raises `anyrank.errors.SpecError` (a `ValueError`), naming the object, when ``scorer`` is a live object.
+        Raises `anyrank.errors.SpecError` (a `ValueError`), naming the object, when ``scorer`` or a step is a live one.
         """
         return {**super().to_dict(**kwargs), **self._host.written()}
 
@@ -147,6 +155,13 @@ def _hidden(api_key: ApiKey | SecretStr | None) -> ApiKey | None:
 
 def _text(found: NodeWithScore) -> str:
     return found.node.get_content(metadata_mode=MetadataMode.EMBED)
+
+
+def _fields(found: NodeWithScore) -> dict[str, Any]:
+    """Return what steps look field names up in."""
+    node = found.node
+    own = {"id": node.node_id, "ref_doc_id": node.ref_doc_id, "embedding": node.embedding}
+    return {**own, **node.metadata, "text": node.get_content(metadata_mode=MetadataMode.NONE)}
 
 
 def _scores(nodes: Iterable[NodeWithScore]) -> list[float | None]:

@@ -13,7 +13,7 @@ from haystack.tracing.tracer import Span, tracer
 from haystack.utils import Secret
 
 from anyrank import Ranking
-from anyrank.adapter import HostReranker, OnReport, RerankerLike
+from anyrank.adapter import HostReranker, OnReport, RerankerLike, StepLike
 from anyrank.errors import ArgumentError
 from haystack_integrations.common.anyrank.documents import by_score, checked_top_k, distinct, is_shared, scored
 
@@ -28,7 +28,10 @@ class AnyRankRanker:
 
     ``top_k`` documents come back (None: all, or the wrapped reranker's own number), of those that score at least
     ``score_threshold``. The scored text is the values of ``meta_fields_to_embed`` and the content, joined by
-    ``meta_data_separator``. ``on_report`` is called with the `anyrank.Report` of every call; it is not written down.
+    ``meta_data_separator``. ``then`` lists steps before the cut: functions from ranking to ranking, or specs of
+    `anyrank.diversity` such as ``"dedupe"`` and ``{"cap": {"by": "source", "per_group": 2}}``; their fields are those
+    of ``meta`` (and ``"id"``, ``"embedding"``), their text is the content.
+    ``on_report`` is called with the `anyrank.Report` of every call; it is not written down.
 
     The key is read when the scorer first needs it, models and clients come at `warm_up` or the first call.
     Raises `anyrank.errors.ArgumentError` (a `ValueError`) for settings that cannot be right.
@@ -44,6 +47,7 @@ class AnyRankRanker:
         meta_fields_to_embed: list[str] | None = None,
         meta_data_separator: str = "\n",
         score_threshold: float | None = None,
+        then: list[StepLike] | None = None,
         on_report: OnReport | None = None,
     ) -> None:
         self.api_key = api_key
@@ -56,6 +60,8 @@ class AnyRankRanker:
             api_key=None if api_key is None else _secret(api_key).resolve_value,
             top_n=self._top_k,
             score_threshold=score_threshold,
+            then=then,
+            fields_of=_fields,
             on_report=on_report,
         )
 
@@ -110,7 +116,8 @@ class AnyRankRanker:
     def to_dict(self) -> dict[str, Any]:
         """Write the component down as plain values.
 
-        Raises `anyrank.errors.SpecError` when the scorer is a live object, `ValueError` for a key that is a token.
+        Raises `anyrank.errors.SpecError` when the scorer or a step is a live object, `ValueError` for a key that is a
+        token.
         """
         return default_to_dict(
             self,
@@ -158,6 +165,11 @@ class AnyRankRanker:
 
     def _get_telemetry_data(self) -> dict[str, Any]:
         return {"model": self._reranker.model_name}
+
+
+def _fields(document: Document) -> dict[str, Any]:
+    """Return what steps look field names up in."""
+    return {"id": document.id, "embedding": document.embedding, **document.meta, "text": document.content}
 
 
 def _answer(ranking: Ranking[Document], span: Span) -> dict[str, list[Document]]:

@@ -5,7 +5,9 @@ ranking of several; an adapter is a rename.
 """
 
 from ._registry import load, names, spec_of
+from .cached import Cached
 from .cascade import Cascade
+from .chunked import Chunked
 from .ensemble import Ensemble
 from .errors import AnyRankError
 from .fallback import Fallback
@@ -18,8 +20,10 @@ from .text import fields
 
 __all__ = [
     "AnyRankError",
+    "Cached",
     "Candidates",
     "Cascade",
+    "Chunked",
     "Ensemble",
     "Fallback",
     "FirstStage",

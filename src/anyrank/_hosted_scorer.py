@@ -6,7 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _checks, _retry
 from ._auth import Keyring
@@ -14,6 +14,7 @@ from ._batches import Answer, merged, size_of, split, total
 from ._exchange import Call, Exchange, Party, Pause, Together, Work
 from ._gate import Gate
 from ._http import Reply, Request
+from ._lifecycle import Closing
 from ._replies import dig, payload_of, request_id, usage_of, words_of
 from ._rounds import Rounds, arun, run
 from ._secrets import Hidden, Secret, names_secret, redacted, refuse_secrets
@@ -34,8 +35,11 @@ _NONE_MEANS: Final = frozenset({"deadline", "max_concurrency"})
 
 _HEADER: Final = re.compile(r"|[!-~]([ -~]*[!-~])?")
 
+_CARRIAGE: Final = frozenset({"timeout", "deadline", "max_retries", "max_documents", "max_concurrency", "allow_http"})
+"""Options that say how texts get to a service, not what it makes of them."""
 
-class HostedScorer:
+
+class HostedScorer(Closing):
     """A rerank service as a scorer: built by calling its `anyrank.hosted.Endpoint`, or by `anyrank.load`.
 
     Its options are those of `anyrank.hosted.COMMON`, its keys and the service's own;
@@ -72,10 +76,17 @@ class HostedScorer:
     @property
     def spec(self) -> str | dict[str, Any]:
         """The spec that `anyrank.load` reads; keys, and headers that hold one, are left out."""
-        written = dict(self._given)
-        if "headers" in written:
-            written["headers"] = {name: value for name, value in written["headers"].items() if not names_secret(name)}
-        return spec_from(self.name, written, self._row.first)
+        return spec_from(self.name, _written(self._given), self._row.first)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what the scores depend on, for caches: name, model, URL and options as they are now, no key."""
+        from hashlib import blake2b
+
+        options = _written({**self._settled(), "model": self.model})
+        options["base_url"] = options["base_url"] or self._row.base_from_environment() or self._row.url
+        said = {name: value for name, value in options.items() if name not in _CARRIAGE and value not in (None, {})}
+        return blake2b(_json([self.name, sorted(said.items())]), digest_size=20).hexdigest()
 
     def score(self, query: str, texts: Iterable[str]) -> Scores:
         """Score from sync code. Raises `SettingError`, `ArgumentError`, and `ProviderError` and its kinds."""
@@ -100,18 +111,6 @@ class HostedScorer:
     async def aclose(self) -> None:
         """Let go of the connections, and wait for those of this event loop."""
         await self._client.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     def _rounds(self, query: str, texts: Candidates) -> Rounds[Any, Scores]:
         places = self._sent(query, texts)
@@ -162,13 +161,18 @@ class HostedScorer:
             raise ArgumentError(msg)
         return [list(places)]
 
-    def _values(self, query: str) -> dict[Any, Any]:
-        """Return what fills the slots of a request. Raises `SettingError` for a setting that is nowhere."""
-        values: dict[Any, Any] = {**self._options, MODEL: self.model, QUERY: query}
-        options = self._row.options
-        for option in options.values():
+    def _settled(self) -> dict[str, Any]:
+        """Return the options with what the environment says for those that were not given."""
+        values = dict(self._options)
+        for option in self._row.options.values():
             if values[option.name] is None and values.get(option.unless) is None:
                 values[option.name] = next((os.environ[name] for name in option.env if os.environ.get(name)), None)
+        return values
+
+    def _values(self, query: str) -> dict[Any, Any]:
+        """Return what fills the slots of a request. Raises `SettingError` for a setting that is nowhere."""
+        values: dict[Any, Any] = {**self._settled(), MODEL: self.model, QUERY: query}
+        options = self._row.options
         for option in options.values():
             if option.required and values[option.name] is None and values.get(option.unless) is None:
                 either = [option, *(options[name] for name in [option.unless] if name)]
@@ -270,6 +274,14 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
             msg = f"scorer {name!r}: header {header!r} must be a str of one line of ASCII, without spaces around it"
             raise SpecError(msg)
     return given | {"headers": Hidden(given["headers"])} if "headers" in given else given
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options without the headers that hold a key."""
+    headers = options.get("headers")
+    if headers is None:
+        return dict(options)
+    return {**options, "headers": {name: value for name, value in headers.items() if not names_secret(name)}}
 
 
 def _seconds(scorer: str, given: Any) -> tuple[float, float]:

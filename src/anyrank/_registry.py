@@ -30,7 +30,9 @@ Factory: TypeAlias = Callable[..., Any]
 ENTRY_POINTS: Final = "anyrank.scorers"
 
 COMPOSITIONS: Final = {
+    "cached": ("cached", "Cached"),
     "cascade": ("cascade", "Cascade", "from_options"),
+    "chunked": ("chunked", "Chunked"),
     "ensemble": ("ensemble", "Ensemble"),
     "fallback": ("fallback", "Fallback", "from_options"),
     "first_stage": ("first_stage", "FirstStage"),

@@ -12,6 +12,8 @@ from .errors import ArgumentError
 __all__ = ["Hit", "Ranking", "Report"]
 
 T = TypeVar("T")
+K = TypeVar("K")
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,12 @@ class Report:
 
     ``usage`` is in the provider's own unit (``{"search_units": 1}``). ``requests`` counts all that were sent,
     ``retries`` those of them that repeated one; ``request_ids`` are the provider's names for them. ``seconds`` is wall
-    time. ``truncated`` maps
-    the place of a text in the input to the number of tokens that were cut from it. ``blank`` counts texts that were
-    given a floor score unseen, ``repaired`` the answers that had to be mended. ``degraded`` says that a scorer
-    failed and another one, or the given order, stands in; ``errors`` holds what was raised. ``members`` are the
-    reports of a composition's parts, by name.
+    time. ``truncated`` maps the place of a text in the input to the number of tokens that were cut from it; ``spans``
+    maps the place of a text that was scored in windows to the characters where its best one begins and ends.
+    ``cached`` counts texts whose scores were kept from an earlier call, ``blank`` those that were given a floor score
+    unseen, ``repaired`` the answers that had to be mended. ``degraded`` says that a scorer failed and another one, or
+    the given order, stands in; ``errors`` holds what was raised. ``members`` are the reports of a composition's parts,
+    by name.
     """
 
     scorer: str | None = None
@@ -49,6 +52,8 @@ class Report:
     request_ids: tuple[str, ...] = ()
     seconds: float = 0.0
     truncated: Mapping[int, int] = field(default_factory=dict)
+    spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    cached: int = 0
     blank: int = 0
     repaired: int = 0
     degraded: bool = False
@@ -66,6 +71,8 @@ class Report:
         said["degraded"] = self.degraded
         for name in said.keys() & {"usage", "truncated"}:
             said[name] = {str(key): amount for key, amount in said[name].items()}
+        if self.spans:
+            said["spans"] = {str(index): list(span) for index, span in self.spans.items()}
         if self.request_ids:
             said["request_ids"] = list(self.request_ids)
         if self.errors:
@@ -86,11 +93,24 @@ class Report:
             retries=sum(part.retries for part in parts),
             request_ids=tuple(name for part in parts for name in part.request_ids),
             truncated=_largest(part.truncated for part in parts),
+            spans={index: span for part in reversed(parts) for index, span in part.spans.items()},
+            cached=sum(part.cached for part in parts),
             blank=sum(part.blank for part in parts),
             repaired=sum(part.repaired for part in parts),
             degraded=any(part.degraded for part in parts),
             errors=tuple(error for part in parts for error in part.errors),
             members={**self.members, **members},
+        )
+
+    def at(self, places: Sequence[int]) -> Report:
+        """Return the report with text ``i`` called ``places[i]``; cuts of texts that share a place are added up."""
+        if not (self.truncated or self.spans):
+            return self
+        return replace(
+            self,
+            truncated=_added({places[index]: tokens} for index, tokens in self.truncated.items()),
+            spans={places[index]: span for index, span in self.spans.items()},
+            members={name: member.at(places) for name, member in self.members.items()},
         )
 
 
@@ -102,11 +122,11 @@ def _score(score: object) -> float:
     return number
 
 
-def _added(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for usage in usages:
-        for unit, amount in usage.items():
-            total[unit] = total.get(unit, 0) + amount
+def _added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
+    total: dict[K, N] = {}
+    for part in parts:
+        for key, amount in part.items():
+            total[key] = total[key] + amount if key in total else amount
     return total
 
 

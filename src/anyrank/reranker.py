@@ -162,7 +162,7 @@ class StagedReranker(Lifecycle):
         for stage in self._stages:
             [outcome] = yield [Question(stage.scorer, query, texts)]
             scores = outcome.unwrap()
-            reports.append(_at(scores.report, places))
+            reports.append(scores.report.at(places))
             last = stage is self._stages[-1]
             order = scores.ranked()[: None if last else stage.keep]
             places, values = [places[i] for i in order], [scores[i] for i in order]
@@ -254,14 +254,6 @@ def _candidates(
     else:
         items = list(documents)
     return items, Candidates(texts_of(items, text), first_stage)
-
-
-def _at(report: Report, places: Sequence[int]) -> Report:
-    """Return the report with the places of this stage's texts turned into places of the input."""
-    if not report.truncated:
-        return report
-    members = {name: _at(member, places) for name, member in report.members.items()}
-    return replace(report, truncated={places[i]: tokens for i, tokens in report.truncated.items()}, members=members)
 
 
 def _stepped(step: Then, ranking: Ranking[T]) -> Ranking[T]:

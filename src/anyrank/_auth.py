@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from ._exchange import Work
 from ._gate import Gate
+from ._rounds import Chore
 from ._secrets import Hidden, Secret
 from .errors import SettingError
 
@@ -72,23 +73,6 @@ class Keyring:
         lost = ", ".join(f"{name}=" for name, key in self.given.items() if key.lost)
         why = f"; the one given as {lost} was left out of the pickle" if lost else ""
         return SettingError(f"scorer {self.scorer!r} needs {what}: set {ways}{why}")
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """The errand of a function that may take its time, such as one that gets a token."""
-
-    function: Callable[[], Any]
-
-    def do(self) -> Any:
-        """Call it."""
-        return self.function()
-
-    async def ado(self) -> Any:
-        """Call it in a thread."""
-        from asyncio import to_thread
-
-        return await to_thread(self.function)
 
 
 class Auth(Protocol):
@@ -173,7 +157,7 @@ class KeyAuth:
         ring = exchange.ring
         key = ring.take("api_key")
         if callable(key.reveal()):
-            key = Secret((yield [Ask(key.reveal())])[0].unwrap())
+            key = Secret((yield [Chore(key.reveal())])[0].unwrap())
             ring.source = "api_key=" if key else ""
         return checked_key(ring, key or ring.read(self.env))
 

@@ -14,7 +14,8 @@ from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
-from ._auth import Ask, checked_key, in_turn
+from ._auth import checked_key, in_turn
+from ._rounds import Chore
 from ._secrets import Hidden, Secret
 from .errors import SettingError
 
@@ -175,7 +176,7 @@ def _chain() -> Any:
 
 def _of_botocore(ring: Keyring, function: Callable[[], Any]) -> Rounds[Any, Any]:
     """Ask botocore, in a thread. Raises `SettingError` for what it complains about."""
-    [outcome] = yield [Ask(function)]
+    [outcome] = yield [Chore(function)]
     if type(outcome.error).__module__.startswith("botocore"):
         msg = f"scorer {ring.scorer!r} got no AWS credentials from botocore: {outcome.error}; set {SigV4Auth.ways}"
         raise SettingError(msg) from None

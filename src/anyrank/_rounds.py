@@ -47,6 +47,26 @@ class Outcome(Generic[V]):
         return cast("V", self.value)
 
 
+@dataclass(frozen=True, slots=True)
+class Chore(Generic[V]):
+    """The errand of a plain function, which goes to a thread where it could hold the event loop."""
+
+    work: Callable[[], V]
+    quick: bool = False
+
+    def do(self) -> V:
+        """Call it here."""
+        return self.work()
+
+    async def ado(self) -> V:
+        """Call it here if it is quick, else in a thread."""
+        if self.quick:
+            return self.work()
+        from asyncio import to_thread
+
+        return await to_thread(self.work)
+
+
 Rounds: TypeAlias = Generator[Sequence[Errand[V]], list[Outcome[V]], R]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from ._lifecycle import Held
 from ._question import Composition
@@ -11,9 +10,7 @@ from .errors import ArgumentError
 from .scorer import AnyScorer, Scope, ScorerLike, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-R = TypeVar("R")
+    from collections.abc import Iterable
 
 
 class TextByText(Composition):
@@ -47,26 +44,6 @@ class TextByText(Composition):
     def score_kind(self) -> str | None:
         """Its score kind."""
         return traits(self.scorer).score_kind
-
-
-@dataclass(frozen=True, slots=True)
-class Chore(Generic[R]):
-    """A step between questions, as an errand: it goes to a thread where it could hold an event loop."""
-
-    work: Callable[[], R]
-    quick: bool
-
-    def do(self) -> R:
-        """Do it here."""
-        return self.work()
-
-    async def ado(self) -> R:
-        """Do it here if it is quick, else in a thread."""
-        if self.quick:
-            return self.work()
-        from asyncio import to_thread
-
-        return await to_thread(self.work)
 
 
 def characters(texts: Iterable[str]) -> int:

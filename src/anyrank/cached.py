@@ -13,7 +13,8 @@ from ._batches import FLOORS
 from ._kept import Entry, Recent, Shelf, Store
 from ._question import Composition, Question
 from ._registry import spec_of
-from ._text_by_text import Chore, TextByText, characters
+from ._rounds import Chore
+from ._text_by_text import TextByText, characters
 from .errors import ArgumentError, SpecError
 from .ranking import Report
 from .scorer import Candidates, Image, ScorerLike, Scores, traits

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from . import _checks
 from ._question import Question
 from ._registry import spec_of
-from ._text_by_text import Chore, TextByText, characters
+from ._rounds import Chore
+from ._text_by_text import TextByText, characters
 from ._windows import Measure, Tokens, Words, measure_of
 from .errors import ArgumentError, SpecError
 from .scorer import Candidates, Image, ScorerLike, Scores

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
 from . import _checks
 from ._lifecycle import Held, Lifecycle, unique
 from ._question import Question
-from ._rounds import Rounds, aeach, arun, each, run
+from ._rounds import Chore, Rounds, aeach, arun, each, run
 from .errors import ArgumentError
 from .ranking import Hit, Ranking, Report
-from .scorer import RANK_KINDS, AnyScorer, Candidates, ScorerLike, Scores, traits
+from .scorer import RANK_KINDS, AnyScorer, Candidates, ScorerLike, traits
 from .text import TextOf, texts_of
 
 __all__ = ["Reranker"]
@@ -150,7 +150,7 @@ class StagedReranker(Lifecycle):
         first_stage: FirstScores = None,
         top_n: int | None = None,
         min_score: float | None = None,
-    ) -> Rounds[Scores, Ranking[Any]]:
+    ) -> Rounds[Any, Ranking[Any]]:
         started = perf_counter()
         query = _checks.query(query)
         limit = _checks.top_n(top_n) or self.top_n
@@ -171,7 +171,10 @@ class StagedReranker(Lifecycle):
         report = replace(self._report(reports), seconds=perf_counter() - started)
         if reports[-1].degraded:
             floor = None  # it is meant for another scorer's scores
-        return self._cut(items, list(zip(places, values, strict=True)), report, floor, limit)
+        found = list(zip(places, values, strict=True))
+        [outcome] = yield [Chore(lambda: self._cut(items, found, report, floor, limit), quick=not self._then)]
+        ranking: Ranking[Any] = outcome.unwrap()
+        return ranking
 
     def _report(self, reports: Sequence[Report]) -> Report:
         return reports[0]

@@ -7,7 +7,8 @@ one as Google's own clients do. ``project`` is the one that pays.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from anyrank._auth import Ask, checked_key
+from anyrank._auth import checked_key
+from anyrank._rounds import Chore
 from anyrank._secrets import Secret
 from anyrank.errors import SettingError
 from anyrank.hosted import COUNT, INDEX, MODEL, QUERY, TEXT, Each, Endpoint, KeyAuth, Option, Results
@@ -31,7 +32,7 @@ class GoogleAuth(KeyAuth):
         if token:
             return token
         exchange.ring.source = "google-auth"
-        [outcome] = yield [Ask(_default_token)]
+        [outcome] = yield [Chore(_default_token)]
         if type(outcome.error).__module__.startswith("google."):
             msg = f"scorer {exchange.ring.scorer!r} got no token from google-auth: {outcome.error}; set {self.ways}"
             raise SettingError(msg) from None

@@ -53,6 +53,12 @@ def save(folder: Path, model) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """Keep converted models in a folder of the run's own."""
+    os.environ["ANYRANK_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """Give the folders of tiny models: one_label, two_labels, three_labels, headless, causal, yes_no, bi_encoder."""

@@ -18,9 +18,19 @@ TEXTS = ["paris is the capital of france .", "bananas", "paris lies on the river
 
 
 class TestCrossEncoder(ScorerContract):
-    """The contract, on a cross-encoder of random weights."""
+    """The contract, on a cross-encoder of random weights, exact."""
 
     relevant = None
+
+    @pytest.fixture
+    def scorer(self, models):
+        return load(f"cross_encoder:{models['one_label']}", dtype="float32")
+
+
+class TestDefaultCrossEncoder(TestCrossEncoder):
+    """The contract, in whatever precision is fastest here."""
+
+    tolerance = 0.02
 
     @pytest.fixture
     def scorer(self, models):
@@ -32,21 +42,25 @@ class TestSigmoidCrossEncoder(TestCrossEncoder):
 
     @pytest.fixture
     def scorer(self, models):
-        return load(f"cross_encoder:{models['one_label']}", activation="sigmoid")
+        return load(f"cross_encoder:{models['one_label']}", activation="sigmoid", dtype="float32")
 
 
 class TestEmbedding(ScorerContract):
-    """The contract, on a bi-encoder of random weights."""
+    """The contract, on a bi-encoder of random weights, exact."""
 
     relevant = None
 
     @pytest.fixture
     def scorer(self, models):
-        return load(f"embedding:{models['bi_encoder']}")
+        return load(f"embedding:{models['bi_encoder']}", dtype="float32")
 
 
-def test_cross_encoder_scores_are_sentence_transformers_logits(models):
-    """Raw logits, to 1e-5, whatever the batch; the text decides, not its neighbours."""
+BACKENDS = pytest.mark.parametrize("backend", ["torch", "openvino"])
+
+
+@BACKENDS
+def test_cross_encoder_scores_are_sentence_transformers_logits(models, backend):
+    """Raw logits, to 1e-5, whatever the batch and the backend; the text decides, not its neighbours."""
     from sentence_transformers import CrossEncoder
     from torch import nn
 
@@ -54,7 +68,8 @@ def test_cross_encoder_scores_are_sentence_transformers_logits(models):
         [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
     )
     for batch_size in (1, 2, 32):
-        scores = load(f"cross_encoder:{models['one_label']}", batch_size=batch_size).score(QUERY, TEXTS)
+        exact = load(f"cross_encoder:{models['one_label']}", batch_size=batch_size, backend=backend, dtype="float32")
+        scores = exact.score(QUERY, TEXTS)
         assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
 
 
@@ -62,9 +77,9 @@ def test_a_sigmoid_shows_probabilities_and_ranks_by_logits(models):
     """Shown scores saturate and tie; the logits behind them do not."""
     import torch
 
-    scorer = load(f"cross_encoder:{models['one_label']}", activation="sigmoid")
+    scorer = load(f"cross_encoder:{models['one_label']}", activation="sigmoid", dtype="float32")
     scores = scorer.score(QUERY, TEXTS)
-    raw = load(f"cross_encoder:{models['one_label']}").score(QUERY, TEXTS)
+    raw = load(f"cross_encoder:{models['one_label']}", dtype="float32").score(QUERY, TEXTS)
     assert scores.order == raw
     assert list(scores) == pytest.approx(torch.sigmoid(torch.tensor(raw)).tolist())
     assert scorer.score_kind == "probability"
@@ -79,7 +94,7 @@ def test_two_labels_give_their_difference(models):
     theirs = CrossEncoder(models["two_labels"], device="cpu").predict(
         [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
     )
-    scores = load(f"cross_encoder:{models['two_labels']}").score(QUERY, TEXTS)
+    scores = load(f"cross_encoder:{models['two_labels']}", dtype="float32").score(QUERY, TEXTS)
     assert scores == pytest.approx((theirs[:, 1] - theirs[:, 0]).tolist(), abs=1e-5)
 
 
@@ -92,7 +107,7 @@ def test_a_language_model_that_says_how_it_is_read_scores(models):
         [(QUERY, text) for text in TEXTS], activation_fn=nn.Identity()
     )
     assert len(set(theirs.tolist())) > 1
-    scores = load(f"cross_encoder:{models['yes_no']}").score(QUERY, TEXTS)
+    scores = load(f"cross_encoder:{models['yes_no']}", dtype="float32").score(QUERY, TEXTS)
     assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
 
 
@@ -100,13 +115,15 @@ def test_a_language_model_that_says_how_it_is_read_scores(models):
 def test_a_maximum_length_cuts_the_text(models, kind):
     """Beyond ``max_length`` tokens nothing counts; without it the end of the text does."""
     spec, texts = kind.format(**models), ["paris " * 8 + "banana", "paris " * 8 + "seine"]
-    short, whole = (load(spec, max_length=length).score("q", texts) for length in (8, None))
+    short, whole = (load(spec, max_length=length, dtype="float32").score("q", texts) for length in (8, None))
     assert short[0] == pytest.approx(short[1], abs=1e-6)
     assert whole[0] != pytest.approx(whole[1], abs=1e-6)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_reduced_precision_keeps_the_order(dtype):
+@pytest.mark.parametrize(
+    ("backend", "dtype"), [("torch", "bfloat16"), ("torch", "float16"), ("openvino", "bfloat16"), ("auto", "auto")]
+)
+def test_reduced_precision_keeps_the_order(backend, dtype):
     """On real weights and real text the rank correlation with float32 is at least 0.999."""
     import string
 
@@ -116,18 +133,20 @@ def test_reduced_precision_keeps_the_order(dtype):
     texts = [
         text for thing in (str, dict, list, string, Reranker) for text in (thing.__doc__ or "").split("\n") if text
     ]
-    exact, reduced = (load(f"embedding:{MODEL_DIR}", dtype=name).score(QUERY, texts) for name in ("float32", dtype))
+    exact = load(f"embedding:{MODEL_DIR}", backend="torch", dtype="float32").score(QUERY, texts)
+    reduced = load(f"embedding:{MODEL_DIR}", backend=backend, dtype=dtype).score(QUERY, texts)
     assert spearmanr(exact, reduced).statistic >= 0.999
     assert exact == pytest.approx(reduced, abs=0.003)
 
 
-def test_embedding_scores_are_sentence_transformers_cosines(models):
+@BACKENDS
+def test_embedding_scores_are_sentence_transformers_cosines(models, backend):
     """Cosines to 1e-5, between -1 and 1."""
     from sentence_transformers import SentenceTransformer, util
 
     model = SentenceTransformer(models["bi_encoder"], device="cpu")
     theirs = util.cos_sim(model.encode_query(QUERY), model.encode_document(TEXTS))[0]
-    scores = load(f"embedding:{models['bi_encoder']}").score(QUERY, TEXTS)
+    scores = load(f"embedding:{models['bi_encoder']}", backend=backend, dtype="float32").score(QUERY, TEXTS)
     assert scores == pytest.approx(theirs.tolist(), abs=1e-5)
     assert all(-1 <= score <= 1 for score in scores)
 
@@ -245,7 +264,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"backend": "onyx"}, "no backend 'onyx'; known: 'torch'"),
+        ({"backend": "onyx"}, "no backend 'onyx'; known: 'auto', 'torch', 'openvino'"),
+        ({"dtype": "int8"}, "no dtype 'int8'; known: 'auto', 'float32'"),
         ({"activation": "softmax"}, "no activation 'softmax'"),
         ({"batch_size": 0}, "batch_size"),
         ({"trust_remote_code": True}, "pin it with revision="),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyrank._local import LibraryModel
-from anyrank.errors import ArgumentError, ModelError
+from anyrank._local import LibraryModel, fitted
+from anyrank.errors import ModelError
 from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sentence_transformers import CrossEncoder as Model
+
+    from anyrank._local import Job
 
 __all__ = ["CrossEncoder"]
 
@@ -28,19 +33,12 @@ class CrossEncoder(LibraryModel["Model"]):
 
     name: ClassVar[str] = "cross_encoder"
 
-    backend: str = "torch"
     activation: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without the model; raises `ArgumentError`."""
         super().__post_init__()
-        for option, value, known in (
-            ("backend", self.backend, ("torch",)),
-            ("activation", self.activation, (None, "sigmoid")),
-        ):
-            if value not in known:
-                msg = f"cross_encoder has no {option} {value!r}; known: {', '.join(map(repr, known))}"
-                raise ArgumentError(msg)
+        self._one_of("activation", (None, "sigmoid"))
 
     @property
     def score_kind(self) -> str:
@@ -51,23 +49,39 @@ class CrossEncoder(LibraryModel["Model"]):
         model = self._open("CrossEncoder", max_length=self.max_length)
         _refuse_untrained(self.model, model)
         _refuse_unread(self.model, model)
+        self._accelerated(model)
         return model
 
     def _score(self, model: Model, query: str, texts: Candidates) -> Scores:
-        from torch import nn, sigmoid, tensor
+        return self._scores(self._logits(model, [(query, text) for text in texts]))
 
-        logits = model.predict(
-            [(query, text) for text in texts],
-            batch_size=self.batch_size,
-            activation_fn=nn.Identity(),
-            show_progress_bar=False,
-            convert_to_tensor=True,
-        ).float()
-        if logits.ndim == 2:
-            logits = logits[:, 1] - logits[:, 0]
-        raw: list[float] = logits.tolist()
+    def _score_all(self, model: Model, jobs: Sequence[Job]) -> list[Scores]:
+        logits = iter(self._logits(model, [(job.query, text) for job in jobs for text in job.texts]))
+        return [self._scores(list(islice(logits, len(job.texts)))) for job in jobs]
+
+    def _logits(self, model: Model, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        """Return one logit a pair, batches made of pairs of like length; one that does not fit is halved."""
+        from torch import nn
+
+        found = fitted(
+            lambda part: model.predict(
+                part,
+                batch_size=self._together(model),
+                activation_fn=nn.Identity(),
+                show_progress_bar=False,
+                convert_to_tensor=True,
+            ),
+            list(pairs),
+        )
+        logits = found.float()
+        values: list[float] = (logits[:, 1] - logits[:, 0] if logits.ndim == 2 else logits).tolist()
+        return values
+
+    def _scores(self, raw: list[float]) -> Scores:
         if self.activation is None:
             return Scores(raw)
+        from torch import sigmoid, tensor
+
         return Scores(sigmoid(tensor(raw)).tolist(), order=raw)
 
 

@@ -27,11 +27,12 @@ class Embedding(LibraryModel["SentenceTransformer"]):
         model = self._open("SentenceTransformer")
         if self.max_length is not None:
             model.max_seq_length = self.max_length
+        self._accelerated(model)
         return model
 
     def _score(self, model: SentenceTransformer, query: str, texts: Candidates) -> Scores:
         settings: dict[str, Any] = {
-            "batch_size": self.batch_size,
+            "batch_size": self._together(model),
             "convert_to_tensor": True,
             "normalize_embeddings": True,
             "show_progress_bar": False,

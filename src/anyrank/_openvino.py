@@ -1,0 +1,178 @@
+"""A transformer on the CPU, run by OpenVINO instead of torch: the same model, two to four times as fast.
+
+The torch model is exported once, kept on disk under the hash of its weights, and stands where the torch model stood,
+so that everything around it (tokenizer, prompt, pooling, head) stays its library's. Nothing is taken on trust: before
+it is used, its read-out is compared with torch's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION: Final = 1
+"""Of the files on disk: another one makes them anew."""
+
+TOLERANCE: Final = 0.05
+"""How far a read-out may lie from torch's: root mean square, relative to one plus its own. bfloat16 stays within."""
+
+_process: list[int] = []
+"""The process in which OpenVINO began: its threads do not survive a fork, and their absence would not be noticed."""
+
+PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
+
+PROBES: Final = ("a", "What is the capital of France? Paris is the capital and the largest city of France.")
+
+
+def accelerate(transformer: Any, dtype: str) -> None:
+    """Put a compiled model in place of the torch model inside a transformer module of sentence-transformers.
+
+    ``dtype`` ``"auto"`` is bfloat16 where the processor computes in it. Raises `ModelError` where the model cannot be
+    exported, or does not read out what torch does.
+    """
+    import torch
+
+    if (_process or [os.getpid()])[0] != os.getpid():
+        msg = "OpenVINO ran before this process was forked, and cannot run in it: use spawn, or backend='torch'"
+        raise ModelError(msg)
+    _process[:] = [os.getpid()]
+    reads = transformer.modality_config["text"]
+    name = type(transformer.model).__name__
+    if reads["method"] != "forward" or reads["method_output_name"] not in ("logits", "last_hidden_state"):
+        msg = f"OpenVINO is not used for {name}, which is read by {reads['method_output_name']}: use backend='torch'"
+        raise ModelError(msg)
+    try:
+        features = dict(transformer.tokenizer(list(PROBES), padding=True, return_tensors="pt"))
+        compiled = _compiled(transformer.model, features, reads["method_output_name"], dtype)
+        found = compiled(**features)[0]
+        with torch.inference_mode():
+            expected = transformer.model(**features)[reads["method_output_name"]].float()
+    except Exception as error:
+        why = f"{type(error).__name__}: {str(error).splitlines()[:1]}"
+        msg = f"OpenVINO cannot run {name} ({why:.300}): use backend='torch'"
+        raise ModelError(msg) from error
+    if not bool((found - expected).norm() <= TOLERANCE * (expected.norm() + expected.numel() ** 0.5)):
+        msg = f"OpenVINO does not read out of {name} what torch does: use backend='torch'"
+        raise ModelError(msg)
+    transformer.model = compiled
+
+
+def _compiled(torch_model: Any, features: Mapping[str, Any], read_out: str, dtype: str) -> Any:
+    openvino: Any = import_module("openvino")
+    core = openvino.Core()
+    model = _converted(openvino, core, torch_model, features, read_out)
+    settings = {"PERFORMANCE_HINT": "LATENCY"}
+    if dtype in PRECISIONS:
+        settings["INFERENCE_PRECISION_HINT"] = PRECISIONS[dtype]
+    return _compiled_class()(torch_model.config, core.compile_model(model, "CPU", settings), list(features), read_out)
+
+
+@cache
+def _compiled_class() -> Any:
+    """Return the class of what stands in for a torch model: torch is not imported before it is needed."""
+    import torch
+    from transformers.utils.generic import ModelOutput
+
+    class Compiled(torch.nn.Module):
+        def __init__(self, config: Any, compiled: Any, inputs: list[str], read_out: str) -> None:
+            super().__init__()
+            self.config, self._compiled, self._inputs, self._read_out = config, compiled, inputs, read_out
+            self.dtype = torch.float32
+            self.device = torch.device("cpu")
+
+        def forward(self, **features: Any) -> Any:
+            found = self._compiled([features[name].numpy() for name in self._inputs])
+            output: Any = ModelOutput
+            return output({self._read_out: torch.from_numpy(found[0])})
+
+    return Compiled
+
+
+def _converted(openvino: Any, core: Any, torch_model: Any, features: Mapping[str, Any], read_out: str) -> Any:
+    """Return the model for OpenVINO, from disk where it is there already."""
+    folder = _folder() / _digest(openvino, torch_model, features)
+    file = folder / "model.xml"
+    if file.is_file():
+        with suppress(RuntimeError):  # half a file, or one of another version: made anew below
+            return core.read_model(file)
+        shutil.rmtree(folder, ignore_errors=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the two libraries' own, about themselves and each other
+        model = openvino.convert_model(_exported(torch_model, features, read_out))
+    with suppress(OSError):  # no place to keep it is no reason not to run it
+        _keep(openvino, model, folder)
+    return model
+
+
+def _keep(openvino: Any, model: Any, folder: Path) -> None:
+    """Write the model, for all processes at once or not at all: into a folder of our own, which is then renamed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
+    try:
+        openvino.save_model(model, own / "model.xml", compress_to_fp16=False)
+        own.rename(folder)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _folder() -> Path:
+    """Return where models are kept: ``ANYRANK_CACHE``, else the user's cache folder."""
+    base = (
+        os.environ.get("ANYRANK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "anyrank"
+    )
+    return Path(base) / "openvino"
+
+
+def _digest(openvino: Any, torch_model: Any, features: Mapping[str, Any]) -> str:
+    """Return a name for what the model computes: its shape, its weights, and who converted them."""
+    from hashlib import blake2b
+
+    import transformers
+
+    said = (VERSION, openvino.__version__, transformers.__version__, type(torch_model).__name__, sorted(features))
+    digest = blake2b(repr(said).encode(), digest_size=20)
+    digest.update(torch_model.config.to_json_string(use_diff=False).encode())
+    for name, weight in sorted(torch_model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.detach().contiguous().flatten().view(_bytes()).numpy())
+    return digest.hexdigest()
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def _exported(torch_model: Any, features: Mapping[str, Any], read_out: str) -> Any:
+    """Return the model as a program of torch, for any number and length of texts."""
+    import torch
+
+    class ReadOut(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch_model
+
+        def forward(self, *inputs: Any) -> Any:
+            return self.inner(**dict(zip(features, inputs, strict=True)))[read_out]
+
+    longest = int(getattr(torch_model.config, "max_position_embeddings", None) or 32768)
+    batch, length = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("length", min=2, max=longest)
+    with torch.inference_mode():
+        return torch.export.export(
+            ReadOut().eval(),
+            tuple(features.values()),
+            dynamic_shapes={"inputs": tuple({0: batch, 1: length} for _ in features)},
+        )

@@ -1,0 +1,252 @@
+"""Late interaction: query and text keep one vector a token, and every token of the query looks for its best match."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
+
+from anyrank import _checks
+from anyrank._local import LibraryModel
+from anyrank._maxsim import as_tensor, maxsim
+from anyrank.errors import ArgumentError
+from anyrank.ranking import Report
+from anyrank.scorer import Candidates, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sentence_transformers import MultiVectorEncoder
+    from torch import Tensor
+
+__all__ = ["LateInteraction", "maxsim"]
+
+Vectors: TypeAlias = Mapping[str, Any] | Callable[[list[str]], Sequence[Any]]
+"""Where a document's vectors come from, by its text: rows of a numpy array or tensor, or None for "not known"."""
+
+
+@dataclass(eq=False)
+class LateInteraction(LibraryModel["_Encoder"]):
+    """A late-interaction model, score kind ``similarity``: MaxSim, as `maxsim` says.
+
+    Takes what ``sentence_transformers.MultiVectorEncoder`` reads: its own checkpoints, PyLate's, and Stanford's ColBERT
+    with ``artifact.metadata``; prefixes, query expansion, lengths and the tokens that do not count are as saved. Any
+    other encoder of text works as well, with its own token embeddings, normalised: an *untrained* late-interaction
+    model, nothing in it having learned to be read this way.
+
+    The shown score is the sum over the query's tokens, expansion included; ``activation="meanmaxsim"`` divides it by
+    their number (-1 to 1 for normalised vectors), which makes queries of different lengths comparable and changes no
+    order. ``max_length`` is the number of tokens of a document that are read; ``report.truncated`` tells what was cut.
+
+    ``vectors`` gives documents' vectors that are known already: a mapping from text to array, or a function that is
+    called with texts and returns one array for each. An array has a row of finite floats for each token and is used
+    as it is. A text that is missing, or None, is encoded. ``cache_bytes`` bounds the vectors of encoded documents that
+    are kept for the next queries; 0 keeps none. The other options are those of `LibraryModel`.
+    """
+
+    name: ClassVar[str] = "late_interaction"
+    score_kind: ClassVar[str] = "similarity"
+
+    activation: str | None = None
+    vectors: Vectors | None = field(default=None, repr=False)
+    cache_bytes: int = 128 * 2**20
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the model; raises `ArgumentError`."""
+        super().__post_init__()
+        self._one_of("activation", (None, "meanmaxsim"))
+        if not (self.vectors is None or isinstance(self.vectors, Mapping) or callable(self.vectors)):
+            msg = (
+                "vectors= is a mapping from a document's text to its vectors, or a function from texts to a list of "
+                f"them; got {type(self.vectors).__name__}"
+            )
+            raise ArgumentError(msg)
+        if self.cache_bytes != 0:
+            _checks.top_n(self.cache_bytes, "cache_bytes")
+
+    @property
+    def spec(self) -> str | dict[str, Any] | None:  # type: ignore[override]  # vectors are a live object
+        """The spec that `anyrank.load` reads; None with ``vectors``, which cannot be written down."""
+        return super().spec if self.vectors is None else None
+
+    def _load(self) -> _Encoder:
+        model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
+        if not _has_own_projection(model, self.model, self.revision):
+            _drop_projection(model)
+        if self.max_length is not None:
+            cast("Any", model[0]).document_length = self.max_length
+        batch_size = self._together(model)
+        self._accelerated(model)
+        return _Encoder(model, batch_size, _Cache(self.cache_bytes))
+
+    def _score(self, model: _Encoder, query: str, texts: Candidates) -> Scores:
+        asked = model.query(query)
+        distinct = list(dict.fromkeys(texts))
+        given = self._given(distinct, asked.shape[1])
+        found: dict[str, float] = {}
+        cut: dict[str, int] = {}
+        for few in chain([given], model.documents([text for text in distinct if text not in given])):
+            scores = maxsim(asked, [document.vectors for document in few.values()]).tolist()
+            found.update(zip(few, scores, strict=True))
+            cut.update((text, document.cut) for text, document in few.items() if document.cut)
+        raw = [found[text] for text in texts]
+        report = Report(truncated={place: cut[text] for place, text in enumerate(texts) if text in cut})
+        if self.activation is None:
+            return Scores(raw, report=report)
+        return Scores((score / max(1, len(asked)) for score in raw), order=raw, report=report)
+
+    def _given(self, texts: list[str], size: int) -> dict[str, _Document]:
+        """Return the documents whose vectors are known. Raises `ArgumentError` for ones that cannot be right."""
+        if self.vectors is None:
+            return {}
+        if isinstance(self.vectors, Mapping):
+            arrays: Sequence[Any] = [self.vectors.get(text) for text in texts]
+        else:
+            arrays = self.vectors(list(texts))
+        if len(arrays) != len(texts):
+            msg = f"the function given as vectors= returned {len(arrays)} arrays for {len(texts)} texts"
+            raise ArgumentError(msg)
+        pairs = zip(texts, arrays, strict=True)
+        return {text: _Document(_checked(array, size, text)) for text, array in pairs if array is not None}
+
+
+def _checked(array: Any, size: int, text: str) -> Tensor:
+    """Return precomputed vectors as a tensor."""
+    try:
+        vectors = as_tensor(array)
+    except (TypeError, ValueError, RuntimeError):
+        wrong = f"a {type(array).__name__}"
+    else:
+        shaped = vectors.ndim == 2 and vectors.shape[1] == size and len(vectors) and vectors.is_floating_point()
+        if shaped and vectors.isfinite().all():
+            return vectors
+        given = f"{str(vectors.dtype).removeprefix('torch.')} of shape {tuple(vectors.shape)}"
+        wrong = "NaN or infinity" if shaped else given
+    msg = (
+        f"vectors= gave {wrong} for {text!r:.80}; the model needs one row of {size} finite floats for each token, "
+        "encoded by this same model"
+    )
+    raise ArgumentError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A document's vectors, and how many of its tokens are not among them because it was too long."""
+
+    vectors: Tensor
+    cut: int = 0
+
+
+class _Cache:
+    """Documents by their text; the least lately used go first when all take more than ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._documents: OrderedDict[str, _Document] = OrderedDict()
+
+    def get(self, text: str) -> _Document | None:
+        """Return a document that is kept, which makes it the latest used."""
+        if text in self._documents:
+            self._documents.move_to_end(text)
+        return self._documents.get(text)
+
+    def add(self, text: str, document: _Document) -> None:
+        """Keep a document that is not kept yet."""
+        self._documents[text] = document
+        self._bytes += self._size(text, document)
+        while self._bytes > self._limit:
+            self._bytes -= self._size(*self._documents.popitem(last=False))
+
+    @staticmethod
+    def _size(text: str, document: _Document) -> int:
+        return getsizeof(text) + document.vectors.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """A loaded model, and the documents that it encoded last."""
+
+    model: MultiVectorEncoder
+    batch_size: int
+    cache: _Cache
+
+    def query(self, text: str) -> Tensor:
+        """Return a query's vectors as float32."""
+        return self.model.encode_query([text], show_progress_bar=False)[0].float()
+
+    def documents(self, texts: list[str]) -> Iterator[dict[str, _Document]]:
+        """Give distinct texts with their vectors: first all that are kept, then batch by batch, the longest first."""
+        kept = {text: document for text in texts if (document := self.cache.get(text))}
+        yield kept
+        missing = [text for text in texts if text not in kept]
+        lengths = self._lengths(missing)
+        missing.sort(key=lengths.__getitem__, reverse=True)
+        for start in range(0, len(missing), self.batch_size):
+            batch = missing[start : start + self.batch_size]
+            vectors = self.model.encode_document(
+                batch, prompt=self._prompt, batch_size=len(batch), show_progress_bar=False
+            )
+            encoded = {
+                text: _Document(rows, max(0, lengths[text] - self._limit))
+                for text, rows in zip(batch, vectors, strict=True)
+            }
+            yield encoded
+            for text, document in encoded.items():
+                self.cache.add(text, document)
+
+    def _lengths(self, texts: list[str]) -> dict[str, int]:
+        """Return how many tokens each text has, prefix and special ones included, before anything is cut."""
+        prompted = [self._prompt + text for text in texts]
+        ids = self.model.tokenizer(prompted, truncation=False, verbose=False)["input_ids"] if texts else []
+        return dict(zip(texts, map(len, ids), strict=True))
+
+    @property
+    def _limit(self) -> int:
+        own = getattr(self.model[0], "document_length", None)
+        return int(own or self.model.max_seq_length or 2**31)
+
+    @property
+    def _prompt(self) -> str:
+        """What is put before a document. The library overlooks a "passage" prompt beside its own empty "document"."""
+        prompts = self.model.prompts
+        return next((prompt for name in ("document", "passage", "corpus") if (prompt := prompts.get(name))), "")
+
+
+def _has_own_projection(model: MultiVectorEncoder, source: str, revision: str | None) -> bool:
+    """Whether the projection to smaller vectors, if there is one, comes from the checkpoint.
+
+    To an encoder without one the library adds a projection of random weights, to be trained.
+    """
+    from sentence_transformers.util import load_file_path
+
+    loaded = getattr(cast("Any", model.transformers_model).config, "_commit_hash", None) or revision
+    folder = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+
+    def saved(file: str) -> Any:
+        path = load_file_path(source, file, cache_folder=folder, revision=loaded)
+        return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+
+    if "HF_ColBERT" in ((saved("config.json") or {}).get("architectures") or ()):
+        return True
+    kind = (saved("config_sentence_transformers.json") or {}).get("model_type") or "SentenceTransformer"
+    modules = saved("modules.json")
+    if modules is None or kind not in {"SentenceTransformer", "MultiVectorEncoder", "ColBERT"}:
+        return False
+    return kind != "SentenceTransformer" or any(module["type"].endswith(".Dense") for module in modules)
+
+
+def _drop_projection(model: MultiVectorEncoder) -> None:
+    from sentence_transformers.base.modules.dense import Dense
+
+    for place in reversed([place for place, module in enumerate(model) if isinstance(module, Dense)]):
+        del model[place]
+
+
+scorer = LateInteraction

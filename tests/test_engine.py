@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from anyrank import Reranker, Scores, _openvino, load
-from anyrank._local import TOGETHER, LocalModel, fitted
+from anyrank._library import fitted
+from anyrank._local import TOGETHER, LocalModel
 from anyrank.errors import MissingDependencyError, ModelError
 
 QUERY = "what is the capital of france ?"

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyrank._local import LibraryModel, fitted
+from anyrank._library import LibraryModel, fitted, tokens_cut
+from anyrank._local import Job
 from anyrank.errors import ModelError
+from anyrank.ranking import Report
 from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sentence_transformers import CrossEncoder as Model
-
-    from anyrank._local import Job
 
 __all__ = ["CrossEncoder"]
 
@@ -53,11 +53,11 @@ class CrossEncoder(LibraryModel["Model"]):
         return model
 
     def _score(self, model: Model, query: str, texts: Candidates) -> Scores:
-        return self._scores(self._logits(model, [(query, text) for text in texts]))
+        return self._score_all(model, [Job(query, texts)])[0]
 
     def _score_all(self, model: Model, jobs: Sequence[Job]) -> list[Scores]:
         logits = iter(self._logits(model, [(job.query, text) for job in jobs for text in job.texts]))
-        return [self._scores(list(islice(logits, len(job.texts)))) for job in jobs]
+        return [self._scores(list(islice(logits, len(job.texts))), _cut(model, job)) for job in jobs]
 
     def _logits(self, model: Model, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return one logit a pair, batches made of pairs of like length; one that does not fit is halved."""
@@ -77,12 +77,21 @@ class CrossEncoder(LibraryModel["Model"]):
         values: list[float] = (logits[:, 1] - logits[:, 0] if logits.ndim == 2 else logits).tolist()
         return values
 
-    def _scores(self, raw: list[float]) -> Scores:
+    def _scores(self, raw: list[float], cut: Mapping[int, int]) -> Scores:
+        report = Report(truncated=cut)
         if self.activation is None:
-            return Scores(raw)
+            return Scores(raw, report=report)
         from torch import sigmoid, tensor
 
-        return Scores(sigmoid(tensor(raw)).tolist(), order=raw)
+        return Scores(sigmoid(tensor(raw)).tolist(), order=raw, report=report)
+
+
+def _cut(model: Model, job: Job) -> dict[int, int]:
+    """Return how many tokens are cut from each pair; nothing is known of models that are prompted in their own way."""
+    if len(model) > 1:
+        return {}
+    tokenizer: Any = model.tokenizer
+    return tokens_cut(tokenizer, model.max_seq_length or 2**31, [job.query] * len(job.texts), job.texts)
 
 
 def _refuse_untrained(name: str, model: Model) -> None:

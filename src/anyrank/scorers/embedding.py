@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyrank._local import LibraryModel
+from anyrank._library import LibraryModel, document_prompt, fitted, tokens_cut
+from anyrank._local import Job
+from anyrank.ranking import Report
 from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sentence_transformers import SentenceTransformer
 
 __all__ = ["Embedding"]
@@ -31,15 +35,28 @@ class Embedding(LibraryModel["SentenceTransformer"]):
         return model
 
     def _score(self, model: SentenceTransformer, query: str, texts: Candidates) -> Scores:
+        return self._score_all(model, [Job(query, texts)])[0]
+
+    def _score_all(self, model: SentenceTransformer, jobs: Sequence[Job]) -> list[Scores]:
+        """Encode every query and every distinct text once, in common batches."""
         settings: dict[str, Any] = {
             "batch_size": self._together(model),
             "convert_to_tensor": True,
             "normalize_embeddings": True,
             "show_progress_bar": False,
         }
-        asked = model.encode_query(query, **settings).float()
-        found = model.encode_document(list(texts), **settings).float()
-        return Scores((found @ asked).clamp(-1.0, 1.0).tolist())
+        texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
+        rows = {text: row for row, text in enumerate(texts)}
+        prompt = document_prompt(model)
+        asked = fitted(lambda part: model.encode_query(part, **settings).float(), [job.query for job in jobs])
+        found = fitted(lambda part: model.encode_document(part, prompt=prompt, **settings).float(), texts)
+        cut = tokens_cut(model.tokenizer, model.max_seq_length or 2**31, [prompt + text for text in texts])
+        answers = []
+        for job, vector in zip(jobs, asked, strict=True):
+            mine = [rows[text] for text in job.texts]
+            report = Report(truncated={place: cut[row] for place, row in enumerate(mine) if row in cut})
+            answers.append(Scores((found[mine] @ vector).clamp(-1.0, 1.0).tolist(), report=report))
+        return answers
 
 
 scorer = Embedding

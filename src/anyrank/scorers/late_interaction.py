@@ -13,7 +13,7 @@ from sys import getsizeof
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from anyrank import _checks
-from anyrank._local import LibraryModel
+from anyrank._library import LibraryModel, document_prompt
 from anyrank._maxsim import as_tensor, maxsim
 from anyrank.errors import ArgumentError
 from anyrank.ranking import Report
@@ -214,9 +214,7 @@ class _Encoder:
 
     @property
     def _prompt(self) -> str:
-        """What is put before a document. The library overlooks a "passage" prompt beside its own empty "document"."""
-        prompts = self.model.prompts
-        return next((prompt for name in ("document", "passage", "corpus") if (prompt := prompts.get(name))), "")
+        return document_prompt(self.model)
 
 
 def _has_own_projection(model: MultiVectorEncoder, source: str, revision: str | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from anyrank._local import LibraryModel, fitted
+from anyrank._library import LibraryModel, fitted
 from anyrank._registry import require
 from anyrank.errors import ArgumentError, ModelError
 from anyrank.ranking import Report

@@ -1,0 +1,173 @@
+"""What the scorers share whose models sentence-transformers loads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from . import _checks
+from ._local import LocalModel
+from ._registry import require
+from .errors import ArgumentError, ModelError
+from .scorer import SpecFromFields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+M = TypeVar("M")
+A = TypeVar("A")
+
+DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
+BACKENDS: Final = ("auto", "torch", "openvino")
+
+
+@dataclass(eq=False)
+class LibraryModel(SpecFromFields, LocalModel[M]):
+    """A local model that sentence-transformers loads; ``model`` is a repository id or a folder.
+
+    ``device`` None takes a GPU where there is one. ``backend`` ``"auto"`` runs the model with OpenVINO on a CPU, where
+    it is installed (``anyrank[fast]``) and reads out what torch does, else with torch; the other names force one.
+    ``dtype`` ``"auto"`` is bfloat16 where the hardware computes in it (a GPU's torch, a CPU's OpenVINO), which keeps
+    the order to a rank correlation of 0.999 or better; ``"float32"`` gives sentence-transformers' scores to 1e-5,
+    whatever else is in the batch. ``batch_size`` None is what suits the device. ``max_length`` cuts texts to so many
+    tokens. ``revision`` pins a repository's commit; ``trust_remote_code`` runs the repository's own code and needs such
+    a pin. Needs ``anyrank[local]``.
+    """
+
+    model: str
+    device: str | None = None
+    dtype: str = "auto"
+    backend: str = "auto"
+    batch_size: int | None = None
+    max_length: int | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the model; raises `ArgumentError`."""
+        _checks.top_n(self.batch_size, "batch_size")
+        _checks.top_n(self.max_length, "max_length")
+        self._one_of("dtype", DTYPES)
+        self._one_of("backend", BACKENDS)
+        pinned = re.fullmatch(r"[0-9a-f]{7,40}", self.revision or "")
+        if self.trust_remote_code and not pinned and not Path(self.model).is_dir():
+            msg = (
+                f"{self.name} with trust_remote_code=True runs code from the repository {self.model!r}: pin it with "
+                "revision='<commit hash>', after reading that commit"
+            )
+            raise ArgumentError(msg)
+
+    def _one_of(self, option: str, known: Sequence[str | None]) -> None:
+        value = getattr(self, option)
+        if value not in known:
+            msg = f"{self.name} has no {option} {value!r}; known: {', '.join(map(repr, known))}"
+            raise ArgumentError(msg)
+
+    def _open(self, kind: str, **settings: Any) -> M:
+        """Load the model as a class of sentence-transformers, on torch."""
+        library = require("sentence_transformers", needed_by=f"scorer {self.name!r}", install="anyrank[local]")
+        device = self.device or library.util.get_device_name()
+        model: M = getattr(library, kind)(
+            self.model,
+            device=device,
+            revision=self.revision,
+            trust_remote_code=self.trust_remote_code,
+            model_kwargs={"dtype": self._torch_dtype(device)},
+            **settings,
+        )
+        _refuse_wordless(self.model, model)
+        return model
+
+    def _torch_dtype(self, device: str) -> str:
+        if self.dtype != "auto":
+            return "float32" if self.backend == "openvino" else self.dtype
+        if not device.startswith("cuda"):
+            return "float32"
+        from torch import cuda
+
+        return "bfloat16" if cuda.is_bf16_supported() else "float16"
+
+    def _accelerated(self, model: Any) -> None:
+        """Let OpenVINO run a loaded model's transformer, where that is asked for, or possible and faster.
+
+        Raises `ModelError` or `MissingDependencyError` where it is asked for and not possible.
+        """
+        if self.backend == "openvino":
+            require("openvino", needed_by="backend='openvino'", install="anyrank[fast]")
+        elif self.backend == "torch" or self.dtype == "float16" or str(model.device) != "cpu" or not _installed():
+            return
+        from ._openvino import accelerate
+
+        try:
+            accelerate(model[0], self.dtype)
+        except ModelError as error:
+            if self.backend == "openvino":
+                raise
+            from logging import getLogger
+
+            getLogger("anyrank").info("%s runs on torch: %s", self.model, error)
+
+    def _together(self, model: Any) -> int:
+        """Return how many texts make a batch: a CPU is fastest with few, which waste no padding."""
+        return self.batch_size or (8 if str(model.device) == "cpu" else 128)
+
+
+def _refuse_wordless(name: str, model: Any) -> None:
+    """Raise `ModelError` for a folder without a tokenizer: the library makes one up that knows no word."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is not None and not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+        msg = f"{name!r} holds no tokenizer, so that every word would be unknown: add its tokenizer files"
+        raise ModelError(msg)
+
+
+def document_prompt(model: Any) -> str:
+    """Return what a model was saved to have put before a document.
+
+    The library overlooks a "passage" prompt beside its own empty "document".
+    """
+    prompts = model.prompts
+    return next((prompt for name in ("document", "passage", "corpus") if (prompt := prompts.get(name))), "")
+
+
+def tokens_cut(tokenizer: Any, limit: int, *columns: Sequence[str]) -> dict[int, int]:
+    """Return by how many tokens each text, or each pair of two columns, is too long, by its place.
+
+    A token has at least one byte, so that most texts need not be counted.
+    """
+    rows = [place for place, row in enumerate(zip(*columns, strict=True)) if _bytes(row) + len(row) + 2 > limit]
+    if not rows:
+        return {}
+    long = [[column[place] for place in rows] for column in columns]
+    found = tokenizer(*long, truncation=False, verbose=False, return_attention_mask=False)["input_ids"]
+    return {place: len(ids) - limit for place, ids in zip(rows, found, strict=True) if len(ids) > limit}
+
+
+def _bytes(row: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in row)
+
+
+def fitted(work: Callable[[list[A]], Any], items: list[A]) -> Any:
+    """Return the tensor of ``work(items)``, from halves of the items where memory does not hold them all."""
+    import torch
+
+    try:
+        return work(items)
+    except (MemoryError, RuntimeError) as error:
+        if len(items) < 2 or not (isinstance(error, (MemoryError, torch.OutOfMemoryError)) or _out_of_memory(error)):
+            raise
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(items) // 2
+    return torch.cat([fitted(work, items[:half]), fitted(work, items[half:])])
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def _installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("openvino") is not None

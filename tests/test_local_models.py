@@ -144,6 +144,38 @@ def test_a_folder_without_a_tokenizer_is_refused(models, tmp_path):
         load(f"cross_encoder:{folder}").score(QUERY, TEXTS)
 
 
+def test_pickled_weights_are_loaded_only_when_asked_for(models, tmp_path):
+    """The format can hold code; the error says so, and what to do."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    folder = shutil.copytree(models["one_label"], tmp_path / "pickled")
+    weights = AutoModelForSequenceClassification.from_pretrained(folder).state_dict()
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="pickled_weights=True"):
+        load(f"cross_encoder:{folder}").score(QUERY, TEXTS)
+    asked = load(f"cross_encoder:{folder}", pickled_weights=True, dtype="float32").score(QUERY, TEXTS)
+    safe = load(f"cross_encoder:{models['one_label']}", dtype="float32").score(QUERY, TEXTS)
+    assert asked == pytest.approx(list(safe), abs=1e-6)
+
+
+def test_damaged_weights_are_named(models, tmp_path):
+    """Half a download."""
+    folder = shutil.copytree(models["one_label"], tmp_path / "damaged")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="are damaged"):
+        load(f"cross_encoder:{folder}").score(QUERY, TEXTS)
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder:{one_label}", "embedding:{bi_encoder}"])
+def test_two_megabytes_of_text_are_scored(models, kind):
+    """And what was cut from them is known."""
+    ranking = Reranker(load(kind.format(**models))).rerank(QUERY, ["seine " * 350_000, "paris"])
+    assert ranking.report.truncated[0] > 300_000
+
+
 def test_a_passage_prompt_is_put_before_documents(models, tmp_path):
     """The library overlooks one beside its own empty "document"; E5 and its kin are trained with it."""
     import json

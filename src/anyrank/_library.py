@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -14,7 +15,7 @@ from .errors import ArgumentError, ModelError
 from .scorer import SpecFromFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 M = TypeVar("M")
 A = TypeVar("A")
@@ -33,7 +34,8 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
     the order to a rank correlation of 0.999 or better; ``"float32"`` gives sentence-transformers' scores to 1e-5,
     whatever else is in the batch. ``batch_size`` None is what suits the device. ``max_length`` cuts texts to so many
     tokens. ``revision`` pins a repository's commit; ``trust_remote_code`` runs the repository's own code and needs such
-    a pin. Needs ``anyrank[local]``.
+    a pin. ``pickled_weights`` takes weights that are kept as a pickle only, a format that can hold code, where safe
+    ones are missing. Needs ``anyrank[local]``.
     """
 
     model: str
@@ -44,6 +46,7 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
     max_length: int | None = None
     revision: str | None = None
     trust_remote_code: bool = False
+    pickled_weights: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked without the model; raises `ArgumentError`."""
@@ -69,16 +72,37 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
         """Load the model as a class of sentence-transformers, on torch."""
         library = require("sentence_transformers", needed_by=f"scorer {self.name!r}", install="anyrank[local]")
         device = self.device or library.util.get_device_name()
-        model: M = getattr(library, kind)(
-            self.model,
-            device=device,
-            revision=self.revision,
-            trust_remote_code=self.trust_remote_code,
-            model_kwargs={"dtype": self._torch_dtype(device)},
-            **settings,
-        )
+        with self._weights() as weights:
+            model: M = getattr(library, kind)(
+                self.model,
+                device=device,
+                revision=self.revision,
+                trust_remote_code=self.trust_remote_code,
+                model_kwargs={"dtype": self._torch_dtype(device), **weights},
+                **settings,
+            )
         _refuse_wordless(self.model, model)
         return model
+
+    @contextmanager
+    def _weights(self) -> Iterator[dict[str, Any]]:
+        """Give the settings by which transformers loads safe weights.
+
+        Raises `ModelError` where there are none, or damaged ones.
+        """
+        try:
+            yield {} if self.pickled_weights else {"use_safetensors": True}
+        except Exception as error:
+            if type(error).__name__ == "SafetensorError":
+                msg = f"the weights of {self.model!r} are damaged ({error}): get them again"
+            elif isinstance(error, OSError) and not self.pickled_weights and "safetensors" in str(error):
+                msg = (
+                    f"{self.model!r} has no weights in model.safetensors: a pickle can hold code, and is loaded only "
+                    "with pickled_weights=True, if you trust where it comes from"
+                )
+            else:
+                raise
+            raise ModelError(msg) from error
 
     def _torch_dtype(self, device: str) -> str:
         if self.dtype != "auto":

@@ -73,9 +73,10 @@ class MonoT5(LibraryModel["_Reader"]):
         device = self.device or get_device_name()
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **source)
-        model, loading = transformers.AutoModelForSeq2SeqLM.from_pretrained(
-            self.model, dtype=self._torch_dtype(device), output_loading_info=True, **source
-        )
+        with self._weights() as weights:
+            model, loading = transformers.AutoModelForSeq2SeqLM.from_pretrained(
+                self.model, dtype=self._torch_dtype(device), output_loading_info=True, **source, **weights
+            )
         if loading["missing_keys"]:
             missing = ", ".join(sorted(loading["missing_keys"])[:4])
             msg = (

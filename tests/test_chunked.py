@@ -450,3 +450,12 @@ def test_a_cascade_tells_spans_by_the_place_in_the_input():
     """A later stage's spans are those of the documents as they were given."""
     cascade = Cascade((Overlap(), 1), Chunked(Overlap(), 2))
     assert cascade.rerank("needle", ["hay hay", "hay hay needle"]).report.spans == {1: (4, 14)}
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder:{one_label}", "embedding:{bi_encoder}"])
+def test_a_local_model_reads_its_windows_whole(models, kind):
+    """Measured by the model's own tokenizer, so that nothing is cut from any of them."""
+    chunked = Chunked(load(kind.format(**models), dtype="float32"))
+    report = Reranker(chunked).rerank("what is", ["paris lies on the river seine . " * 60, "\u5df4\u9ece" * 200]).report
+    assert report.spans.keys() == {0, 1}
+    assert not report.truncated

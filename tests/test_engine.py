@@ -1,6 +1,7 @@
 """How local models are run: together for callers that wait, by OpenVINO where it is right, halved where memory ends."""
 
 import asyncio
+import contextvars
 import subprocess
 import sys
 import threading
@@ -64,6 +65,27 @@ def test_callers_that_wait_are_answered_together():
     scorer.go.set()
     assert [list(call.result(WAIT)) for call in calls] == [[1.0, 2.0]] * 10
     assert [len(round_) for round_ in scorer.rounds] == [1, 9]
+    scorer.close()
+
+
+def test_each_caller_has_its_own_context():
+    """What a function of the user's reads from context variables is its own caller's, also in a common round."""
+    tenant = contextvars.ContextVar("tenant", default="nobody")
+    seen = {}
+
+    class Reading(Slow):
+        def _score(self, model, query, texts):
+            seen[query] = tenant.get()
+            return super()._score(model, query, texts)
+
+    scorer, calls = Reading(), []
+    for name in ("a", "b", "c"):
+        context = contextvars.copy_context()
+        context.run(tenant.set, name)
+        calls += context.run(waiting, scorer, [name])
+    scorer.go.set()
+    assert [len(call.result(WAIT)) for call in calls] == [2, 2, 2]
+    assert seen == {"a": "a", "b": "b", "c": "c"}
     scorer.close()
 
 
@@ -172,9 +194,14 @@ def test_a_converted_model_is_kept_read_again_and_mended(models, cache, monkeypa
 
 
 def test_no_place_to_keep_it_is_no_reason_not_to_run(models, tmp_path, monkeypatch):
-    """A read-only machine converts each time."""
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("ANYRANK_CACHE", str(tmp_path / "file"))
+    """A machine whose disk is full converts each time."""
+
+    def full(*_):
+        message = "basic_ios::clear: iostream error"
+        raise RuntimeError(message)
+
+    monkeypatch.setenv("ANYRANK_CACHE", str(tmp_path))
+    monkeypatch.setattr(_openvino, "_keep", full)
     assert len(accelerated(f"cross_encoder:{models['one_label']}").score(QUERY, TEXTS)) == len(TEXTS)
 
 

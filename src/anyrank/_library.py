@@ -84,6 +84,22 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
         _refuse_wordless(self.model, model)
         return model
 
+    @property
+    def tokenizer(self) -> Any:
+        """A copy of the model's tokenizer, by which `anyrank.Chunked` measures. Loads the model."""
+        return self._submit(self._lent).result()
+
+    def _lent(self, worker: Any) -> Any:
+        """Copy it on the worker: two threads may not use one tokenizer."""
+        from copy import deepcopy
+
+        model: Any = self._ready(worker)
+        if model is not worker.lent_by:
+            own = deepcopy(getattr(model, "tokenizer", None) or model.model.tokenizer)
+            own.model_max_length = self.max_length or getattr(model, "max_seq_length", None) or own.model_max_length
+            worker.lent_by, worker.lent = model, own
+        return worker.lent
+
     @contextmanager
     def _weights(self) -> Iterator[dict[str, Any]]:
         """Give the settings by which transformers loads safe weights.
@@ -158,9 +174,9 @@ def document_prompt(model: Any) -> str:
 def tokens_cut(tokenizer: Any, limit: int, *columns: Sequence[str]) -> dict[int, int]:
     """Return by how many tokens each text, or each pair of two columns, is too long, by its place.
 
-    A token has at least one byte, so that most texts need not be counted.
+    Most texts are so short that they need not be counted.
     """
-    rows = [place for place, row in enumerate(zip(*columns, strict=True)) if _bytes(row) + len(row) + 2 > limit]
+    rows = [place for place, row in enumerate(zip(*columns, strict=True)) if _most(row) > limit]
     if not rows:
         return {}
     long = [[column[place] for place in rows] for column in columns]
@@ -168,8 +184,9 @@ def tokens_cut(tokenizer: Any, limit: int, *columns: Sequence[str]) -> dict[int,
     return {place: len(ids) - limit for place, ids in zip(rows, found, strict=True) if len(ids) > limit}
 
 
-def _bytes(row: Iterable[str]) -> int:
-    return sum(len(text.encode()) for text in row)
+def _most(row: Iterable[str]) -> int:
+    """Return more tokens than a row can have: one a byte, and NFKC makes some letters up to eleven times as long."""
+    return sum(len(text.encode()) * (1 if text.isascii() else 11) + 3 for text in row)
 
 
 def fitted(work: Callable[[list[A]], Any], items: list[A]) -> Any:

@@ -6,7 +6,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -44,6 +44,7 @@ class Job:
     query: str
     texts: Candidates
     answer: Future[Scores] = field(default_factory=_future)
+    context: Context = field(default_factory=copy_context)
 
 
 class _Worker(Generic[M]):
@@ -55,6 +56,8 @@ class _Worker(Generic[M]):
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"anyrank-{name}")
         self.pid = os.getpid()
         self.model: M | None = None
+        self.lent_by: M | None = None  # the model whose tokenizer was copied, and the copy
+        self.lent: Any = None
         self.waiting: deque[Job] = deque()
 
     def taken(self) -> list[Job]:
@@ -91,7 +94,7 @@ class LocalModel(Closing, ABC, Generic[M]):
 
     def _score_all(self, model: M, jobs: Sequence[Job]) -> list[Scores]:
         """Score the texts of several calls, in common batches where a model can. Runs on the worker."""
-        return [self._score(model, job.query, job.texts) for job in jobs]
+        return [job.context.run(self._score, model, job.query, job.texts) for job in jobs]
 
     def score(self, query: str, texts: Iterable[str]) -> Scores:
         """Score on the worker and wait. Raises what loading raises: `ModelError`, `MissingDependencyError`, OSError."""

@@ -16,6 +16,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from .errors import ModelError
 
@@ -30,6 +31,13 @@ TOLERANCE: Final = 0.05
 
 _process: list[int] = []
 """The process in which OpenVINO began: its threads do not survive a fork, and their absence would not be noticed."""
+
+_live: WeakSet[Any] = WeakSet()
+_inherited: list[Any] = []
+"""In a forked process, the models of its parent: to destroy one waits for ever for threads that are not there."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _inherited.extend(_live))
 
 PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -91,6 +99,7 @@ def _compiled_class() -> Any:
             self.config, self._compiled, self._inputs, self._read_out = config, compiled, inputs, read_out
             self.dtype = torch.float32
             self.device = torch.device("cpu")
+            _live.add(self)
 
         def forward(self, **features: Any) -> Any:
             found = self._compiled([features[name].numpy() for name in self._inputs])
@@ -104,16 +113,23 @@ def _converted(openvino: Any, core: Any, torch_model: Any, features: Mapping[str
     """Return the model for OpenVINO, from disk where it is there already."""
     folder = _folder() / _digest(openvino, torch_model, features)
     file = folder / "model.xml"
-    if file.is_file():
+    if _readable(file):
         with suppress(RuntimeError):  # half a file, or one of another version: made anew below
             return core.read_model(file)
         shutil.rmtree(folder, ignore_errors=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the two libraries' own, about themselves and each other
         model = openvino.convert_model(_exported(torch_model, features, read_out))
-    with suppress(OSError):  # no place to keep it is no reason not to run it
+    with suppress(OSError, RuntimeError):  # no place to keep it is no reason not to run it
         _keep(openvino, model, folder)
     return model
+
+
+def _readable(file: Path) -> bool:
+    try:
+        return file.is_file() and os.access(file, os.R_OK)
+    except PermissionError:  # of another user, who shares the folder and not what is in it
+        return False
 
 
 def _keep(openvino: Any, model: Any, folder: Path) -> None:
@@ -122,6 +138,7 @@ def _keep(openvino: Any, model: Any, folder: Path) -> None:
     own = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
     try:
         openvino.save_model(model, own / "model.xml", compress_to_fp16=False)
+        own.chmod(0o755)  # a folder that users share is of use to all of them
         own.rename(folder)
     finally:
         shutil.rmtree(own, ignore_errors=True)

@@ -154,6 +154,14 @@ def test_none_and_unknown_fields_are_never_sent(cohere, ask):
     }
 
 
+def test_none_switches_off_what_is_sent_by_default():
+    """A field of the body with a default is not sent; a setting of the URL keeps its own."""
+    with running("tei") as tei:
+        sync(load(f"tei:{tei.url}", truncate=None))
+    assert "truncate" not in tei.bodies[0]
+    assert load("watsonx", region=None)._options["region"] == "us-south"
+
+
 def test_headers_and_extra_body_go_along(cohere):
     """A user's own headers are sent, and fields the row does not know go through ``extra_body``."""
     with pytest.raises(ProviderError, match="422"):

@@ -18,7 +18,7 @@ from ._lifecycle import Closing
 from ._replies import dig, payload_of, request_id, usage_of, words_of
 from ._rounds import Rounds, arun, run
 from ._secrets import Hidden, Secret, names_secret, redacted, refuse_secrets
-from ._template import COUNT, MODEL, QUERY, filled
+from ._template import COUNT, MODEL, QUERY, filled, options_in
 from ._transport import Client
 from ._urls import checked_base
 from .errors import ArgumentError, ReplyError, SettingError, SpecError
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from .hosted import Endpoint
 
 _NONE_MEANS: Final = frozenset({"deadline", "max_concurrency"})
-"""The options of which None says something: no end, no bound. Of the others it says "as if not given"."""
+"""The options beside the body's of which None says something: no end, no bound. In the body it says "do not send".
+
+Of the others it says "as if not given".
+"""
 
 _HEADER: Final = re.compile(r"|[!-~]([ -~]*[!-~])?")
 
@@ -241,12 +244,13 @@ class HostedScorer(Closing):
 def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that differ from their defaults. Raises `SpecError` or `ArgumentError` for a wrong one."""
     name = endpoint.name
+    nullable = _NONE_MEANS | {option.name for option in options_in(endpoint.body)}
     given = {
         key: endpoint.options[key].checked(name, value)
         for key, value in options.items()
         if key not in endpoint.auth.options
         and value != endpoint.options[key].default
-        and (value is not None or key in _NONE_MEANS)
+        and (value is not None or key in nullable)
     }
     for key in ("max_documents", "max_concurrency"):
         _checks.top_n(given.get(key), key)

@@ -17,35 +17,34 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from statistics import median
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
 try:
     import aiohttp
     import requests
-    from rich.console import Console
-    from rich.table import Table
 
     from _peers import MODEL, PEERS, TOP_N, Build, Peer
     from _service import KEY, QUERY, documents, ranked, service
+    from _timing import console, show, turns
     from anyrank import Reranker
     from anyrank.scorers.cohere import scorer as cohere
 except ModuleNotFoundError as missing:
     print(f"{missing}; what this needs: pip install rich 'anyrank[async]'", file=sys.stderr)
     raise SystemExit(2) from None
 
-Call: TypeAlias = Callable[[], Any]
 Texts: TypeAlias = list[str]
 
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 PATH = "/v2/rerank"
-console = Console()
 
 
 def body(texts: Texts) -> dict[str, Any]:
@@ -76,35 +75,11 @@ async def opened() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
-def turns(ways: Mapping[str, Call], repeats: int) -> dict[str, float]:
-    """Return the median seconds of several ways to do the same, which take turns."""
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    for call in ways.values():
-        call()  # opens the connection
-    for _ in range(repeats):
-        for name, call in ways.items():
-            started = time.perf_counter()
-            call()
-            took[name].append(time.perf_counter() - started)
-    return {name: median(seconds) for name, seconds in took.items()}
-
-
 def check(who: str, found: Sequence[int], texts: Texts, top_n: int | None = None) -> None:
     """Raise RuntimeError for a wrong ranking."""
     if list(found) != ranked(texts)[:top_n]:
         msg = f"{who} returned a wrong ranking: {list(found)!r:.200}"
         raise RuntimeError(msg)
-
-
-def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print one table."""
-    table = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left")
-    for row in rows:
-        table.add_row(*row)
-    table.caption = f"load average {os.getloadavg()[0]:.2f}; {os.cpu_count()} processors"
-    console.print(table)
 
 
 def overhead(repeats: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .scorer import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .ranking import Report
 
@@ -79,12 +79,3 @@ def split(places: Sequence[int], sizes: Sequence[int], most: int | None, most_by
 def size_of(text: str) -> int:
     """Return a text's UTF-8 bytes."""
     return len(text.encode(errors="replace"))
-
-
-def total(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Return the sums, unit by unit."""
-    summed: dict[str, float] = {}
-    for usage in usages:
-        for unit, amount in usage.items():
-            summed[unit] = summed.get(unit, 0) + amount
-    return summed

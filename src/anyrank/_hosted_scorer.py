@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _checks, _retry
 from ._auth import Keyring
-from ._batches import Answer, merged, size_of, split, total
+from ._batches import Answer, merged, size_of, split
 from ._exchange import Call, Exchange, Party, Pause, Together, Work
 from ._gate import Gate
 from ._http import Reply, Request
 from ._lifecycle import Closing
-from ._replies import dig, payload_of, request_id, usage_of, words_of
+from ._replies import NoResultsError, dig, payload_of, request_id, usage_of, words_of
 from ._rounds import Rounds, arun, run
 from ._secrets import Hidden, Secret, names_secret, redacted, refuse_secrets
 from ._template import COUNT, MODEL, QUERY, filled, options_in
 from ._transport import Client
 from ._urls import checked_base
 from .errors import ArgumentError, ReplyError, SettingError, SpecError
-from .ranking import Report
+from .ranking import Report, added
 from .scorer import Candidates, Scores, spec_from
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class HostedScorer(Closing):
         report = Report(
             model=answers[0].model or self.model,
             score_kind=self.score_kind,
-            usage=total(answer.usage for answer in answers),
+            usage=added(answer.usage for answer in answers),
             requests=len(call.attempts),
             retries=len(call.retries),
             request_ids=tuple(call.request_ids),
@@ -259,7 +259,7 @@ def _checked(endpoint: Endpoint, options: Mapping[str, Any]) -> dict[str, Any]:
     if deadline is not None and (_checks.finite(deadline) or 0.0) <= 0.0:
         msg = f"option 'deadline' of scorer {name!r} must be a number above 0, or None for no end; got {deadline!r}"
         raise SpecError(msg)
-    if retries is None or retries < 0:
+    if retries < 0:
         msg = f"option 'max_retries' of scorer {name!r} must be 0 or more; got {retries!r}"
         raise SpecError(msg)
     if endpoint.first == "model" and str(given.get("model", "")).startswith(("http://", "https://")):
@@ -302,7 +302,8 @@ def _untrusted(exchange: Exchange, reply: Reply, error: ValueError) -> ReplyErro
     """Return the error for a reply that came with success and holds none, or one that cannot be believed."""
     keys = exchange.secrets()
     what = "no JSON" if isinstance(error, json.JSONDecodeError) else redacted(str(error), keys, exchange.texts)
-    said = redacted(words_of(reply)[0], keys, (*keys, *exchange.texts))[:200] if "no " in what else ""
+    silent = isinstance(error, (json.JSONDecodeError, NoResultsError))  # then it may say why in words
+    said = redacted(words_of(reply)[0], keys, (*keys, *exchange.texts))[:200] if silent else ""
     shown = f", {said!r}" if said else ""
     return exchange.error(ReplyError, f"answered {reply.status} with {what}{shown}: it cannot be trusted", reply)  # type: ignore[return-value]
 

@@ -43,6 +43,10 @@ _ID: Final = re.compile(r"[\w.:=/+-]{1,128}")
 """What a service calls a request, in an error of ours: a name, and nothing that it was sent."""
 
 
+class NoResultsError(ValueError):
+    """A reply holds no list of results."""
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """Where a reply has its results: paths are dotted, ``""`` is the reply itself, several are tried in order.
@@ -75,13 +79,13 @@ class Results:
         return [scores[place] for place in range(expected)], list(scores)
 
     def items(self, payload: Any) -> list[Any]:
-        """Return the list of results. Raises ValueError where there is none."""
+        """Return the list of results. Raises `NoResultsError` where there is none."""
         paths = (self.at,) if isinstance(self.at, str) else self.at
         for path in paths:
             if isinstance(found := dig(payload, path), list):
                 return found
         msg = f"no {' or '.join(repr(path) if path else 'bare list' for path in paths)}"
-        raise ValueError(msg)
+        raise NoResultsError(msg)
 
     def _place(self, item: Any, position: int, expected: int) -> int:
         if self.index is None:

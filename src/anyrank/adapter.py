@@ -9,7 +9,6 @@ fields that are serialised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack
 
@@ -96,7 +95,7 @@ class HostReranker:
         steps = [_step(step, fields_of) for step in self.then]
         self.reranker: Reranker | Cascade
         if isinstance(built, StagedReranker):
-            self.reranker = _followed(built, steps)  # type: ignore[assignment]  # the two subclasses there are
+            self.reranker = built.followed_by(steps) if steps else built  # type: ignore[assignment]  # the two subclasses there are
             self.reranker.refuse_threshold(self._threshold)
         else:
             self.reranker = Reranker(built, min_score=self._threshold, then=steps)
@@ -260,15 +259,6 @@ def _listed_steps(then: Iterable[StepLike] | None) -> tuple[StepLike, ...]:
 def _step(given: StepLike, fields_of: FieldsOf | None) -> Then:
     step = load_step(given)
     return step.reading(fields_of) if isinstance(step, Step) and fields_of is not None else step
-
-
-def _followed(reranker: StagedReranker, steps: list[Then]) -> StagedReranker:
-    """Return the reranker, or, where there are further steps, a copy that shares its scorers."""
-    if not steps:
-        return reranker
-    other = copy(reranker)
-    vars(other)["_then"] = (*vars(reranker)["_then"], *steps)
-    return other
 
 
 def _reporter(given: OnReport | None) -> OnReport | None:

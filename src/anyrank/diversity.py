@@ -26,12 +26,12 @@ from unicodedata import normalize
 
 from . import _checks
 from ._similarity import dissimilar, jaccard, unit_vectors
-from .errors import ArgumentError, SpecError, TextError
+from .errors import ArgumentError, SpecError
 from .normalize import min_max, rank
 from .ranking import Ranking
 from .scorer import Image
 from .scorers.lexical import words
-from .text import _MISSING, TextOf, _field, _present, texts_of
+from .text import TextOf, texts_of, values_of
 
 if TYPE_CHECKING:
     from .reranker import Then
@@ -82,12 +82,7 @@ class Step(ABC):
         """Return what a function or a field gives of each document; a field that is not there gives None."""
         if not isinstance(of, str):
             return [of(document) for document in ranking.documents]
-        documents = self._seen(ranking)
-        values = [_field(document, of) for document in documents]
-        if values and all(value is _MISSING for value in values):
-            msg = f"no document has a field {of!r}{_present(documents)}"
-            raise TextError(msg)
-        return [None if value is _MISSING else value for value in values]
+        return values_of(self._seen(ranking), of)
 
 
 @dataclass(frozen=True)

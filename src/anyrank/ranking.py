@@ -88,7 +88,7 @@ class Report:
         parts = (self, *members.values())
         return replace(
             self,
-            usage=_added(part.usage for part in parts),
+            usage=added(part.usage for part in parts),
             requests=sum(part.requests for part in parts),
             retries=sum(part.retries for part in parts),
             request_ids=tuple(name for part in parts for name in part.request_ids),
@@ -108,7 +108,7 @@ class Report:
             return self
         return replace(
             self,
-            truncated=_added({places[index]: tokens} for index, tokens in self.truncated.items()),
+            truncated=added({places[index]: tokens} for index, tokens in self.truncated.items()),
             spans={places[index]: span for index, span in self.spans.items()},
             members={name: member.at(places) for name, member in self.members.items()},
         )
@@ -122,7 +122,8 @@ def _score(score: object) -> float:
     return number
 
 
-def _added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
+def added(parts: Iterable[Mapping[K, N]]) -> dict[K, N]:
+    """Return the sums, key by key: usage by unit, cut tokens by place."""
     total: dict[K, N] = {}
     for part in parts:
         for key, amount in part.items():

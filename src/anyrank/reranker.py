@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
+from typing import Any, Self, TypeAlias, TypedDict, TypeVar, Unpack, final, overload
 
 from . import _checks
 from ._lifecycle import Held, Lifecycle, unique
@@ -74,6 +75,12 @@ class StagedReranker(Lifecycle):
     def __setattr__(self, name: str, value: object) -> None:
         msg = f"a {type(self).__name__} cannot be changed (here its {name!r}): build another one"
         raise AttributeError(msg)
+
+    def followed_by(self, steps: Iterable[Then]) -> Self:
+        """Return a copy that shares the scorers and takes further steps before the cut."""
+        other = copy(self)
+        vars(other).update(_then=(*self._then, *steps))
+        return other
 
     @property
     def scorer(self) -> AnyScorer:

@@ -87,11 +87,19 @@ def _usual(documents: Sequence[Any]) -> list[str]:
 
 
 def _column(documents: Sequence[Any], name: str, *, strings: bool = False) -> list[str]:
+    return [_string(value, index, name) for index, value in enumerate(values_of(documents, name, strings=strings))]
+
+
+def values_of(documents: Sequence[Any], name: str, *, strings: bool = False) -> list[Any]:
+    """Return what a field holds in each document, None where it is missing; with ``strings``, a str is its own value.
+
+    Raises `TextError` where no document has the field.
+    """
     values = [document if strings and isinstance(document, str) else _field(document, name) for document in documents]
     if values and all(value is _MISSING for value in values):
         msg = f"no document has a field {name!r}{_present(documents)}"
         raise TextError(msg)
-    return [_string("" if value is _MISSING else value, index, name) for index, value in enumerate(values)]
+    return [None if value is _MISSING else value for value in values]
 
 
 def _field(document: Any, name: str) -> Any:

@@ -827,7 +827,7 @@ assert not failed, failed
 
 def test_ctrl_c_ends_a_process_whose_requests_are_under_way(cohere):
     """Also where a list was split, and threads wait for replies that take long."""
-    cohere.delay = 8.0
+    cohere.delay = 20.0
     code = f"""
 from anyrank import Reranker, load
 print("ready", flush=True)

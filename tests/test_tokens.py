@@ -227,7 +227,7 @@ def test_either_a_project_or_a_space(monkeypatch, env, given, sent):
     """One of them is sent: the one given, else the environment's."""
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    values = load("watsonx", **given)._values("q")
+    values = load("watsonx", **given)._values()
     assert {name: values[name] for name in ("project_id", "space_id") if values[name]} == sent
 
 

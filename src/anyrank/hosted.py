@@ -60,8 +60,8 @@ __all__ = [
 COMMON: Final = (
     Option("model"),
     Option("base_url"),
-    Option("timeout", (float, tuple, list), default=(5.0, 60.0)),
-    Option("deadline", float, default=120.0),
+    Option("timeout", (float, tuple, list)),
+    Option("deadline", float),
     Option("max_retries", int, default=2),
     Option("max_documents", int),
     Option("score_kind", choices=("probability", "logit", "cosine", "similarity")),
@@ -72,10 +72,11 @@ COMMON: Final = (
 """The options of every service, beside its keys and its own.
 
 ``timeout`` are the seconds to connect and the seconds without a byte, or one number for both; ``deadline`` the seconds
-for the whole call, waiting and retries included, None for no end. ``max_documents`` overrides how many documents go
-into one request, ``score_kind`` what the scores are said to be. ``headers`` are sent along, ``extra_body`` goes into
-the request's JSON as it is. ``allow_http`` lets a key go over plain http to another machine. ``max_concurrency``
-bounds the requests that one scorer object has under way, None for no bound; its default is the endpoint's.
+for the whole call, waiting and retries included, None for no end; ``max_concurrency`` bounds the requests that one
+scorer object has under way, None for no bound. The defaults of these three are the endpoint's, 5 and 60, 120 and 8
+where it has none of its own. ``max_documents`` overrides how many documents go into one request, ``score_kind`` what
+the scores are said to be. ``headers`` are sent along, ``extra_body`` goes into the request's JSON as it is.
+``allow_http`` lets a key go over plain http to another machine.
 """
 
 
@@ -118,6 +119,8 @@ class Endpoint:
     max_documents: int | None = None
     max_bytes: int | None = None
     max_concurrency: int | None = 8
+    timeout: tuple[float, float] = (5.0, 60.0)
+    deadline: float | None = 120.0
     also_retried: Collection[int] = ()
     next_page: str | None = None
     follow: Callable[[Request, Reply], Request | None] | None = None
@@ -128,16 +131,25 @@ class Endpoint:
     def __call__(self, *args: Any, **options: Any) -> HostedScorer:
         """Build the scorer. Raises `SpecError` for an option it does not have or of the wrong kind."""
         options = Hidden(options)  # a traceback quotes the variables of its frames
+        return HostedScorer(self, self.bound(*args, **options))
+
+    def bound(self, *args: Any, **options: Any) -> Hidden:
+        """Return the options by name. Raises `SpecError` for one that the service does not have."""
+        options = Hidden(options)  # as above
         try:
-            return HostedScorer(self, Hidden(signature(self).bind(*args, **options).arguments))
+            return Hidden(signature(self).bind(*args, **options).arguments)
         except TypeError as error:
             msg = f"scorer {self.name!r}: {error}; its options: {', '.join(signature(self).parameters)}"
         raise SpecError(msg)
 
     def __post_init__(self) -> None:
         """Collect the options: each body has its own, and they are the scorer's keywords."""
-        bound = Option("max_concurrency", int, default=self.max_concurrency)
-        known = {option.name: option for option in (*COMMON, bound, *self.settings, *options_in(self.body))}
+        own = (
+            Option("timeout", (float, tuple, list), default=self.timeout),
+            Option("deadline", float, default=self.deadline),
+            Option("max_concurrency", int, default=self.max_concurrency),
+        )
+        known = {option.name: option for option in (*COMMON, *own, *self.settings, *options_in(self.body))}
         names = [self.first, *self.auth.options, *(name for name in known if name != self.first)]
         kinds = [Parameter.POSITIONAL_OR_KEYWORD, *[Parameter.KEYWORD_ONLY] * (len(names) - 1)]
         parameters = [

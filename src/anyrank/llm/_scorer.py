@@ -1,0 +1,261 @@
+"""What all LLM rerankers share: options, the conversation's report, and passages that fit."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from time import monotonic
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from anyrank import _checks
+from anyrank._gate import Gate
+from anyrank._lifecycle import Closing, acall, call
+from anyrank._registry import spec_of
+from anyrank._rounds import Rounds, arun, run
+from anyrank._secrets import Hidden
+from anyrank.errors import ArgumentError, ReplyError, SpecError
+from anyrank.ranking import Report, added
+from anyrank.scorer import Candidates, Scope, Scores, spec_from
+
+from ._asking import Talk
+from ._passages import OVERHEAD, Budget, harmless, passage
+from .chat import NEVER, ChatLike, ChatRequest, chat_of, option_names
+from .prompts import Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+QUERY_SHARE: Final = 4
+"""The query has at most one in so many tokens of the context."""
+
+_MILLION: Final = 1_000_000
+
+
+@dataclass(eq=False)
+class LLMScorer(Closing):
+    """What all LLM rerankers share; ``chat`` is a chat model, a function of the messages, or a spec of one.
+
+    ``prompt`` replaces the words. ``context_tokens`` is what question and answer may have together; longer passages
+    are cut, and when that leaves too little of each, fewer are shown at a time. ``passage_tokens`` is the most one
+    passage may have, ``count_tokens`` a function that counts tokens (else they are bounded from above).
+    ``answer_tokens`` is what an answer may have beyond the words that were asked for: room to think for a reasoning
+    model.
+
+    ``max_concurrency`` bounds the questions under way, ``deadline`` the seconds of a whole call. ``prices``, in any
+    currency for a million tokens of each kind (``{"prompt_tokens": 0.4, "completion_tokens": 1.6}``), add ``cost`` to
+    the report's usage. Raises `ArgumentError` and its kind at construction.
+    """
+
+    name: ClassVar[str]
+    scope: ClassVar[Scope] = "order"
+    default_prompt: ClassVar[Prompt]
+
+    chat: ChatLike
+    prompt: Prompt | Mapping[str, Any] | None = field(default=None, kw_only=True)
+    context_tokens: int = field(default=16_384, kw_only=True)
+    passage_tokens: int | None = field(default=None, kw_only=True)
+    count_tokens: Callable[[str], int] | None = field(default=None, kw_only=True)
+    answer_tokens: int = field(default=64, kw_only=True)
+    max_concurrency: int | None = field(default=8, kw_only=True)
+    deadline: float | None = field(default=600.0, kw_only=True)
+    prices: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    chat_options: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False)
+
+    def __post_init__(self) -> None:
+        """Build the chat model where a spec names it, and check what can be checked without it."""
+        self.chat, self._owned = chat_of(self.chat, self.chat_options)
+        self.chat_options = {}
+        self._said = Prompt.of(self.prompt, self.default_prompt)
+        for option in ("context_tokens", "answer_tokens", "passage_tokens", "max_concurrency"):
+            _checks.top_n(getattr(self, option), option)
+        if self.deadline is not None and (_checks.finite(self.deadline) or 0.0) <= 0.0:
+            msg = f"deadline must be seconds above 0, or None for no end; got {self.deadline!r}"
+            raise ArgumentError(msg)
+        if not all(_checks.finite(price) is not None for price in self.prices.values()):
+            msg = f"prices must be numbers for a million tokens of each kind; got {self.prices!r:.80}"
+            raise ArgumentError(msg)
+        self._budget = Budget(self.context_tokens, self.passage_tokens, self.count_tokens)
+        self._gate = Gate(self.max_concurrency)
+
+    @property
+    def score_kind(self) -> str:
+        """What the scores mean: the place among these candidates, unless the class says otherwise."""
+        return "reciprocal_rank"
+
+    @property
+    def model(self) -> str | None:
+        """The chat model's name."""
+        return getattr(self.chat, "model", None)
+
+    @property
+    def spec(self) -> str | dict[str, Any]:
+        """The spec that `anyrank.load` reads. Raises `SpecError`, naming it, for a chat model that has none."""
+        options = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("chat", "chat_options")
+        }
+        defaults = {one.name: one.default for one in fields(self)} | {"prices": {}}
+        changed = {name: value for name, value in options.items() if value != defaults[name]}
+        if self.count_tokens is not None:
+            msg = f"count_tokens={self.count_tokens!r:.80} is a function and cannot be written down"
+            raise SpecError(msg)
+        if self.prompt is not None:
+            changed["prompt"] = self._said.to_dict()
+        written = spec_of(self.chat)
+        kind, more = (written, {}) if isinstance(written, str) else next(iter(written.items()))
+        more = dict(more)
+        model = more.pop("model", None)
+        return spec_from(self.name, {"chat": f"{kind}:{model}" if model else kind, **more, **changed}, "chat")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A hash of what the scores depend on: model, words, and options; None where the chat model has none."""
+        known = getattr(self.chat, "fingerprint", None)
+        if known is None or self.count_tokens is not None:
+            return None
+        from hashlib import blake2b
+
+        carriage = ("chat", "chat_options", "prompt", "max_concurrency", "deadline", "prices", "count_tokens")
+        options = [(one.name, getattr(self, one.name)) for one in fields(self) if one.name not in carriage]
+        return blake2b(repr((self.name, known, self._said.fingerprint, options)).encode(), digest_size=20).hexdigest()
+
+    def score(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score from sync code. Raises what the chat model raises, `DeadlineError` and `ArgumentError`."""
+        return run(self._rounds(query, Candidates.of(texts)))
+
+    async def ascore(self, query: str, texts: Iterable[str]) -> Scores:
+        """Score on the running event loop; cancelling cancels the questions under way."""
+        return await arun(self._rounds(query, Candidates.of(texts)))
+
+    def warm_up(self) -> None:
+        """Let the chat model load what it needs."""
+        call(self.chat, "warm_up")
+
+    async def awarm_up(self) -> None:
+        """Let the chat model load what it needs, without blocking the event loop."""
+        await acall(self.chat, "awarm_up", "warm_up")
+
+    def close(self) -> None:
+        """Close the chat model if it was built here."""
+        if self._owned:
+            call(self.chat, "close")
+
+    async def aclose(self) -> None:
+        """Close the chat model if it was built here, on the running event loop."""
+        if self._owned:
+            await acall(self.chat, "aclose", "close")
+
+    @abstractmethod
+    def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
+        """Return one value a passage, higher for better, from rounds of questions."""
+
+    def _shown(self, values: Sequence[float]) -> Sequence[float]:
+        """Return the scores for values that decide the order."""
+        return values
+
+    def _rounds(self, query: str, texts: Candidates) -> Rounds[Any, Scores]:
+        places = [place for place, text in enumerate(texts) if text.strip()] if query.strip() else []
+        until = NEVER if self.deadline is None else monotonic() + self.deadline
+        talk = Talk(self.chat, self._gate, until, self.deadline)
+        values: list[float] = []
+        if places:
+            asking = Asking(self, talk, query, [texts[place] for place in places])
+            values = yield from self._ranked(asking)
+        shown = dict(zip(places, self._shown(values), strict=True))
+        order = dict(zip(places, values, strict=True))
+        least = min(values, default=0.0) - 1.0
+        return Scores(
+            [shown.get(place, 0.0) for place in range(len(texts))],
+            order=[order.get(place, least) for place in range(len(texts))],
+            report=self._report(talk, len(texts) - len(places)).at(places),
+        )
+
+    def _report(self, talk: Talk, blank: int) -> Report:
+        usage = added(reply.usage for reply in talk.replies)
+        if self.prices:
+            usage["cost"] = sum(usage.get(kind, 0.0) * price for kind, price in self.prices.items()) / _MILLION
+        answers = Counter(talk.statuses)
+        names = [reply.model for reply in talk.replies if reply.model]
+        return Report(
+            model=names[0] if names else self.model,
+            score_kind=self.score_kind,
+            usage=usage,
+            requests=sum(reply.requests for reply in talk.replies),
+            retries=sum(reply.retries for reply in talk.replies),
+            request_ids=tuple(name for reply in talk.replies for name in reply.request_ids),
+            rounds=talk.rounds,
+            truncated=dict(talk.cut),
+            query_truncated=talk.query_cut,
+            blank=blank,
+            answers=dict(answers),
+            repaired=answers["repaired"],
+            degraded=bool(talk.lost),
+            errors=(ReplyError(self._why(talk)),) if talk.lost else (),
+        )
+
+    def _why(self, talk: Talk) -> str:
+        counted = ", ".join(f"{count} {status}" for status, count in Counter(talk.lost).items())
+        model = self.model or "the chat model"
+        return f"{model} gave no usable answer {len(talk.lost)} times ({counted}): what was asked about kept its order"
+
+
+class Asking:
+    """What one call asks about: the query and its passages, made harmless, measured, and cut when they are shown."""
+
+    def __init__(self, scorer: LLMScorer, talk: Talk, query: str, texts: Sequence[str]) -> None:
+        """Prepare the texts. Raises `ArgumentError` where the context has no room for them."""
+        self.talk = talk
+        self._said, self._budget = scorer._said, scorer._budget  # noqa: SLF001 - the scorer's own
+        self._answer = scorer.answer_tokens
+        whole = harmless(query)
+        self.query = self._budget.cut(whole, scorer.context_tokens // QUERY_SHARE)
+        talk.query_cut = self._budget.tokens(whole) - self._budget.tokens(self.query)
+        self.passages = [passage(text) for text in texts]
+        self.sizes = [self._budget.tokens(text) for text in self.passages]
+        self._fixed = sum(
+            self._budget.tokens(message.content) + OVERHEAD for message in self._said.messages(self.query, ())
+        )
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def together(self, window: int, words: int) -> int:
+        """Return how many passages to show at a time, ``window`` at most; an answer has ``words`` tokens for each."""
+        most = window
+        while True:
+            fits = self._budget.together(self.sizes, self._room(words * most), most)
+            if fits == most:
+                return fits
+            most = fits
+
+    def request(self, window: Sequence[int], words: int, **more: Any) -> ChatRequest:
+        """Return the question about these passages, cut to fit; what is cut is noted."""
+        room = self._room(words)
+        limit = self._budget.limit([self.sizes[place] for place in window], room)
+        shown = [self._budget.cut(self.passages[place], limit) for place in window]
+        for place, text in zip(window, shown, strict=True):
+            if len(text) < len(self.passages[place]):
+                lost = self.sizes[place] - self._budget.tokens(text)
+                self.talk.cut[place] = max(self.talk.cut.get(place, 0), lost)
+        messages = self._said.messages(self.query, shown)
+        return ChatRequest(messages, max_tokens=words + self._answer, until=self.talk.until, **more)
+
+    def _room(self, words: int) -> int:
+        return self._budget.context - self._fixed - words - self._answer
+
+
+def builder(kind: type[LLMScorer]) -> Callable[..., LLMScorer]:
+    """Return what builds a scorer from a spec: its options, and beside them those of its chat model."""
+    own = {one.name for one in fields(kind)} - {"chat", "chat_options"}
+
+    def build(chat: ChatLike, **options: Any) -> LLMScorer:
+        options = Hidden(options)  # a traceback quotes the variables of its frames
+        known = own | (option_names(chat) if isinstance(chat, str) else set())
+        for name in options.keys() - known:
+            msg = f"scorer {kind.name!r} has no option {name!r}; {_checks.suggest(name, known)}"
+            raise SpecError(msg)
+        mine = {name: value for name, value in options.items() if name in own}
+        more = Hidden({name: value for name, value in options.items() if name not in own})
+        return kind(chat, **mine, chat_options=more)
+
+    return build

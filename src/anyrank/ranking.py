@@ -35,10 +35,13 @@ class Report:
 
     ``usage`` is in the provider's own unit (``{"search_units": 1}``). ``requests`` counts all that were sent,
     ``retries`` those of them that repeated one; ``request_ids`` are the provider's names for them. ``seconds`` is wall
-    time. ``truncated`` maps the place of a text in the input to the number of tokens that were cut from it; ``spans``
+    time. ``truncated`` maps the place of a text in the input to the number of tokens that were cut from it, and
+    ``query_truncated`` is how many were cut from the query, beside the text that left it the least room; ``spans``
     maps the place of a text that was scored in windows to the characters where its best one begins and ends.
     ``cached`` counts texts whose scores were kept from an earlier call, ``blank`` those that were given a floor score
-    unseen, ``repaired`` the answers that had to be mended. ``degraded`` says that a scorer failed and another one, or
+    unseen. ``answers`` counts what a chat model answered, by what it was good for (``"ok"``, ``"repaired"``,
+    ``"truncated"``, ``"refused"``, ``"unparsable"``), ``repaired`` those that had to be mended, ``rounds`` how often one
+    question had to wait for the answer to another. ``degraded`` says that a scorer failed and another one, or
     the given order, stands in; ``errors`` holds what was raised. ``members`` are the reports of a composition's parts,
     by name.
     """
@@ -52,10 +55,13 @@ class Report:
     request_ids: tuple[str, ...] = ()
     seconds: float = 0.0
     truncated: Mapping[int, int] = field(default_factory=dict)
+    query_truncated: int = 0
     spans: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     cached: int = 0
     blank: int = 0
+    answers: Mapping[str, int] = field(default_factory=dict)
     repaired: int = 0
+    rounds: int = 0
     degraded: bool = False
     errors: tuple[Exception, ...] = ()
     members: Mapping[str, Report] = field(default_factory=dict)
@@ -69,7 +75,7 @@ class Report:
         """
         said: dict[str, Any] = {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
         said["degraded"] = self.degraded
-        for name in said.keys() & {"usage", "truncated"}:
+        for name in said.keys() & {"usage", "truncated", "answers"}:
             said[name] = {str(key): amount for key, amount in said[name].items()}
         if self.spans:
             said["spans"] = {str(index): list(span) for index, span in self.spans.items()}
@@ -93,10 +99,13 @@ class Report:
             retries=sum(part.retries for part in parts),
             request_ids=tuple(name for part in parts for name in part.request_ids),
             truncated=_largest(part.truncated for part in parts),
+            query_truncated=max(part.query_truncated for part in parts),
             spans={index: span for part in reversed(parts) for index, span in part.spans.items()},
             cached=sum(part.cached for part in parts),
             blank=sum(part.blank for part in parts),
+            answers=added(part.answers for part in parts),
             repaired=sum(part.repaired for part in parts),
+            rounds=sum(part.rounds for part in parts),
             degraded=any(part.degraded for part in parts),
             errors=tuple(error for part in parts for error in part.errors),
             members={**self.members, **members},

@@ -372,7 +372,9 @@ def nameless(_query, texts):
     return [0.0 for _ in texts]
 
 
-@pytest.mark.parametrize("scorer", [nameless, Fallback(nameless, Overlap()), Chunked(nameless)], ids=str)
+@pytest.mark.parametrize(
+    "scorer", [nameless, Fallback(nameless, Overlap()), Chunked(nameless)], ids=["function", "fallback", "chunked"]
+)
 def test_a_scorer_that_nothing_tells_apart_needs_a_key(scorer):
     """A function's scores could be any function's: say whose they are."""
     with pytest.raises(ArgumentError, match=r"cannot tell the scores of .* has no spec.* Give key="):

@@ -385,7 +385,10 @@ def test_a_score_that_depends_on_the_other_texts_cannot_be_chunked(scorer):
         ({"aggregate": "top_0_mean"}, "aggregate must be"),
         ({"aggregate": None}, "aggregate must be"),
         ({"length": 5}, "length= takes a fast tokenizer"),
-        ({"length": type("Slow", (), {"tokenize": 1, "__call__": 1})()}, "length= takes a fast tokenizer"),
+        (
+            {"length": type("Slow", (), {"tokenize": 1, "__call__": 1, "__repr__": lambda _: "slow"})()},
+            "length= takes a fast tokenizer",
+        ),
     ],
     ids=str,
 )

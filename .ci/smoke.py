@@ -11,6 +11,7 @@ PACKAGES = {
     "langchain-anyrank": "langchain_anyrank",
     "llama-index-postprocessor-anyrank": "llama_index.postprocessor.anyrank",
     "anyrank-haystack": "haystack_integrations.components.rankers.anyrank",
+    "anyrank-redisvl": "anyrank_redisvl",
 }
 
 
@@ -49,7 +50,14 @@ def haystack() -> str | None:
     return AnyRankRanker(scorer="lexical", top_k=1).run(QUERY, joined)["documents"][0].content
 
 
-for use in (core, langchain, llama_index, haystack):
+def redisvl() -> str:
+    from anyrank_redisvl import AnyRankReranker
+
+    found, _ = AnyRankReranker("lexical", limit=1).rank(QUERY, TEXTS)
+    return str(found[0])
+
+
+for use in (core, langchain, llama_index, haystack, redisvl):
     found = use()
     if found != TEXTS[1]:
         sys.exit(f"{use.__name__} ranked {found!r} first")

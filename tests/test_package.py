@@ -104,8 +104,9 @@ def test_every_scorer_and_method_is_in_the_readme():
 def test_every_built_in_scorer_can_be_built():
     """Each file of ``scorers/`` has a scorer of its own name."""
     for name in set(names()) - set(COMPOSITIONS):
-        served = name != "lexical" and "base_url" in list(signature(_factory(name)).parameters)[:1]
-        argument = "" if name == "lexical" else ":http://127.0.0.1:9" if served else ":some/model"
+        first = next(iter(signature(_factory(name)).parameters))
+        arguments = {"k1": "", "base_url": ":http://127.0.0.1:9", "chat": ":openai:m"}
+        argument = arguments.get(first, ":some/model")
         scorer = load(name + argument)
         assert scorer.name == name
 

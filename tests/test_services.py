@@ -80,7 +80,7 @@ def test_the_documented_url(name):
     """Without a base URL, requests go where the service's documents say."""
     exchange = service_file(name)["exchange"]
     scorer = built(name, **exchange.get("options", {}))
-    assert scorer._url(scorer._values("q")) == exchange["url"]
+    assert scorer._url(scorer._values()) == exchange["url"]
 
 
 def test_the_fake_is_strict(name):

@@ -103,17 +103,17 @@ def test_a_report_as_plain_values():
 
 
 def test_a_report_adds_its_members_up():
-    """Sums of usage, requests and repairs; the larger cut of each text; errors in order; degraded if any is."""
+    """Sums of usage, requests and repairs; the largest cuts; errors in order; degraded if any is."""
     error = OSError("down")
-    whole = Report(scorer="ensemble", requests=1).including(
+    whole = Report(scorer="ensemble", requests=1, query_truncated=2).including(
         {
-            "a": Report(usage={"tokens": 5}, requests=2, truncated={0: 3, 1: 1}, blank=1),
+            "a": Report(usage={"tokens": 5}, requests=2, truncated={0: 3, 1: 1}, query_truncated=4, blank=1),
             "b": Report(usage={"tokens": 2, "units": 1}, truncated={0: 7}, repaired=2, degraded=True, errors=(error,)),
         }
     )
     assert whole.usage == {"tokens": 7, "units": 1}
     assert (whole.requests, whole.blank, whole.repaired) == (3, 1, 2)
-    assert whole.truncated == {0: 7, 1: 1}
+    assert (whole.truncated, whole.query_truncated) == ({0: 7, 1: 1}, 4)
     assert whole.degraded
     assert whole.errors == (error,)
     assert set(whole.members) == {"a", "b"}

@@ -40,10 +40,10 @@ class Report:
     maps the place of a text that was scored in windows to the characters where its best one begins and ends.
     ``cached`` counts texts whose scores were kept from an earlier call, ``blank`` those that were given a floor score
     unseen. ``answers`` counts what a chat model answered, by what it was good for (``"ok"``, ``"repaired"``,
-    ``"truncated"``, ``"refused"``, ``"unparsable"``), ``repaired`` those that had to be mended, ``rounds`` how often one
-    question had to wait for the answer to another. ``degraded`` says that a scorer failed and another one, or
-    the given order, stands in; ``errors`` holds what was raised. ``members`` are the reports of a composition's parts,
-    by name.
+    ``"truncated"``, ``"refused"``, ``"unparsable"``), ``repaired`` those that had to be mended, ``rounds`` how often
+    a question had to wait for the answer to another. ``degraded`` says that a scorer failed and another one, or the
+    given order, stands in; ``errors`` holds what was raised. ``members`` are the reports of a composition's parts, by
+    name.
     """
 
     scorer: str | None = None

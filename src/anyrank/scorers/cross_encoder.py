@@ -2,152 +2,117 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from anyrank._library import LibraryModel, fitted, tokens_cut
+from anyrank._families import deaf, prepared, read_out
+from anyrank._library import LibraryModel
 from anyrank._local import Job
-from anyrank.errors import ModelError
+from anyrank._pair_reader import PairReader
+from anyrank._prompts import template_of
+from anyrank.errors import ArgumentError, ModelError
 from anyrank.ranking import Report
 from anyrank.scorer import Candidates, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sentence_transformers import CrossEncoder as Model
+    from anyrank._fit import Fitted
+    from anyrank._images import ImageLoader
 
 __all__ = ["CrossEncoder"]
 
 
 @dataclass(eq=False)
-class CrossEncoder(LibraryModel["Model"]):
+class CrossEncoder(LibraryModel[PairReader]):
     """Any model that ``sentence_transformers.CrossEncoder`` loads and whose read-out means something.
 
     The raw logit is shown and decides the order; with ``activation="sigmoid"`` the shown score is a probability while
     the logit still decides, so that scores which saturate do not tie. A two-label head gives logit(1) - logit(0),
-    with label 1 as "relevant". A head that the checkpoint does not hold, a head of more labels, and a causal language
-    model whose repository does not say how it is prompted and read raise `ModelError` at the first call or at
+    with label 1 as "relevant".
+
+    A language model is asked and read as its repository says (``modules.json``), or as ``template`` does: the name of
+    a family ("qwen3", "mxbai-v2", "zerank", "bge-gemma", "ctxl-v2", "nemotron"), "pair" for a head that was trained
+    on bare pairs, or a mapping of one's own: a ``prompt`` with ``{query}``, ``{document}`` and, for a model that takes
+    one, ``{instruction}``; the tokens, or their ids, that mean ``yes`` and ``no`` (the score is logit(yes) -
+    logit(no), or logit(yes) without ``no``); where wanted, the default ``instruction``, another prompt for when one is
+    given (``instructed``), the ``temperature`` that divides the logit before a sigmoid, and ``max_length``.
+    ``instruction`` tells a model that takes one what relevant means.
+
+    What does not fit ``max_length`` is cut from the text, and from a query that takes over three quarters of it, never
+    from the prompt; ``report.truncated`` and ``report.query_truncated`` tell how much.
+
+    ``modalities=("text", "image")`` lets a model that can read images score `anyrank.Image` documents. It has to be
+    said because it is asked before the first call, and a repository tells it only once it is here. Only data URIs are
+    read; ``load_image``, a function from a URL to an image of Pillow or the bytes of a file, reads others.
+
+    A head that the checkpoint does not hold, a head of more labels, a language model nobody says how to ask, an
+    instruction that it would not heed and images that it cannot read raise `ModelError` at the first call or at
     ``warm_up``. The other options are those of `LibraryModel`.
     """
 
     name: ClassVar[str] = "cross_encoder"
 
     activation: str | None = None
+    template: str | Mapping[str, Any] | None = None
+    instruction: str | None = None
+    modalities: Sequence[str] = ("text",)
+    load_image: ImageLoader | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Check what can be checked without the model; raises `ArgumentError`."""
         super().__post_init__()
         self._one_of("activation", (None, "sigmoid"))
+        self.modalities = tuple(self.modalities or ())
+        if "text" not in self.modalities or set(self.modalities) - {"text", "image"}:
+            msg = f"modalities= is ('text',), or ('text', 'image'); got {self.modalities!r:.80}"
+            raise ArgumentError(msg)
+        template_of(self.template)
+        if self.instruction is not None and not (isinstance(self.instruction, str) and self.instruction.strip()):
+            msg = f"instruction= is a sentence, or None for the model's own; got {self.instruction!r:.80}"
+            raise ArgumentError(msg)
 
     @property
     def score_kind(self) -> str:
         """``probability`` with an activation, else ``logit``."""
         return "probability" if self.activation else "logit"
 
-    def _load(self) -> Model:
-        model = self._open("CrossEncoder", max_length=self.max_length)
-        _refuse_untrained(self.model, model)
-        _refuse_unread(self.model, model)
-        self._accelerated(model)
-        return model
+    @property
+    def spec(self) -> str | dict[str, Any] | None:  # type: ignore[override]  # a function cannot be written down
+        """The spec that `anyrank.load` reads; None with ``load_image``."""
+        return super().spec if self.load_image is None else None
 
-    def _score(self, model: Model, query: str, texts: Candidates) -> Scores:
+    def _load(self) -> PairReader:
+        model: Any = self._open("CrossEncoder", max_length=self.max_length)
+        template = prepared(self.model, model, template_of(self.template), self.instruction)
+        if template is not None and template.max_length is not None and self.max_length is None:
+            model.max_seq_length = min(template.max_length, model.max_seq_length or template.max_length)
+        reader = PairReader(model, template, self.instruction if template is None else None, self.load_image)
+        if reader.instruction and not reader.heeds(reader.instruction):
+            raise ModelError(deaf(self.model))
+        if "image" in self.modalities and not reader.sees:
+            msg = f"{self.model!r} cannot read images: leave modalities= at its default, or use a model that can"
+            raise ModelError(msg)
+        if read_out(model) is None or self.backend == "openvino" or self.dtype == "int8":  # torch runs language models
+            self._accelerated(model)
+        return reader
+
+    def _score(self, model: PairReader, query: str, texts: Candidates) -> Scores:
         return self._score_all(model, [Job(query, texts)])[0]
 
-    def _score_all(self, model: Model, jobs: Sequence[Job]) -> list[Scores]:
-        logits = iter(self._logits(model, [(job.query, text) for job in jobs for text in job.texts]))
-        return [self._scores(list(islice(logits, len(job.texts))), _cut(model, job)) for job in jobs]
+    def _score_all(self, model: PairReader, jobs: Sequence[Job]) -> list[Scores]:
+        fits = [model.fit(job.query, job.texts) for job in jobs]
+        logits = iter(model.logits([pair for fit in fits for pair in fit.pairs], self._together(model)))
+        return [self._scores(list(islice(logits, len(fit.pairs))), fit, model.temperature) for fit in fits]
 
-    def _logits(self, model: Model, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        """Return one logit a pair, batches made of pairs of like length; one that does not fit is halved."""
-        from torch import nn
-
-        found = fitted(
-            lambda part: model.predict(
-                part,
-                batch_size=self._together(model),
-                activation_fn=nn.Identity(),
-                show_progress_bar=False,
-                convert_to_tensor=True,
-            ),
-            list(pairs),
-        )
-        logits = found.float()
-        values: list[float] = (logits[:, 1] - logits[:, 0] if logits.ndim == 2 else logits).tolist()
-        return values
-
-    def _scores(self, raw: list[float], cut: Mapping[int, int]) -> Scores:
-        report = Report(truncated=cut)
+    def _scores(self, raw: list[float], fit: Fitted, temperature: float) -> Scores:
+        report = Report(truncated=fit.cut, query_truncated=fit.query_cut)
         if self.activation is None:
             return Scores(raw, report=report)
         from torch import sigmoid, tensor
 
-        return Scores(sigmoid(tensor(raw)).tolist(), order=raw, report=report)
-
-
-def _cut(model: Model, job: Job) -> dict[int, int]:
-    """Return how many tokens are cut from each pair; nothing is known of models that are prompted in their own way."""
-    if len(model) > 1:
-        return {}
-    tokenizer: Any = model.tokenizer
-    return tokens_cut(tokenizer, model.max_seq_length or 2**31, [job.query] * len(job.texts), job.texts)
-
-
-def _refuse_untrained(name: str, model: Model) -> None:
-    """Raise `ModelError` when weights are not in the checkpoint: their scores would be random."""
-    transformer: Any = model.transformers_model
-    suspects = [
-        key for key, weight in transformer.named_parameters() if not getattr(weight, "_is_hf_initialized", False)
-    ]
-    if not suspects:
-        return
-    config = transformer.config
-    _, loading = type(transformer).from_pretrained(
-        transformer.name_or_path,
-        config=config,
-        revision=getattr(config, "_commit_hash", None) or "main",
-        output_loading_info=True,
-    )
-    missing = sorted(loading["missing_keys"])
-    if missing:
-        msg = (
-            f"{name!r} is no trained cross-encoder: the checkpoint lacks {', '.join(missing[:4])}, so scores would be "
-            "random. Use a model trained for reranking, or 'embedding:…' for a bi-encoder"
-        )
-        raise ModelError(msg)
-
-
-def _refuse_unread(name: str, model: Model) -> None:
-    """Raise `ModelError` when it is not known which of the model's outputs means "relevant"."""
-    from sentence_transformers.cross_encoder.modules.logit_score import LogitScore
-
-    reading = next((module for module in model if isinstance(module, LogitScore)), None)
-    if reading is None:
-        if model.num_labels > 2:
-            msg = f"{name!r} has a head of {model.num_labels} labels; a reranker's has one, or two (no, yes)"
-            raise ModelError(msg)
-        return
-    tokenizer: Any = model.tokenizer
-    if reading.true_token_id in (reading.false_token_id, tokenizer.unk_token_id):
-        msg = f"{name!r}: its tokenizer has no token for 'yes' or 'no', so that every text would score the same"
-        raise ModelError(msg)
-    if not _says_how(name, model):
-        msg = (
-            f"{name!r} is a causal language model without a modules.json that says how it is prompted and read, so "
-            "scores would be close to random. Use a repository with modules.json (such as a sentence-transformers "
-            "conversion of it)"
-        )
-        raise ModelError(msg)
-
-
-def _says_how(name: str, model: Model) -> bool:
-    from transformers.utils.hub import cached_file
-
-    transformer: Any = model.transformers_model
-    revision = getattr(transformer.config, "_commit_hash", None)
-    found = cached_file(name, "modules.json", revision=revision, _raise_exceptions_for_missing_entries=False)
-    return found is not None
+        return Scores(sigmoid(tensor(raw) / temperature).tolist(), order=raw, report=report)
 
 
 scorer = CrossEncoder

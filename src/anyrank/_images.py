@@ -34,7 +34,7 @@ def picture(source: str, loader: ImageLoader | None) -> Any:
             "what is fetched from here: give it as a data URI, or a load_image= function that fetches what you trust"
         )
         raise TextError(msg)
-    pillow = require("PIL", needed_by="an image as a document", install="pillow")
+    pillow = require("PIL", needed_by="an image as a document", install="anyrank[images]")
     from PIL import Image, ImageOps
 
     try:

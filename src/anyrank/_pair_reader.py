@@ -62,11 +62,6 @@ class PairReader:
         return self.prompted and self.model.supports("image") and not self._flat
 
     @property
-    def temperature(self) -> float:
-        """What a logit is divided by before a sigmoid."""
-        return 1.0 if self.template is None else self.template.temperature
-
-    @property
     def _first(self) -> Any:
         """The part of the model that turns words into tokens."""
         return self.model[0]
@@ -107,6 +102,22 @@ class PairReader:
         ).float()
         values: list[float] = (found[:, 1] - found[:, 0] if found.ndim == 2 else found).tolist()
         return values
+
+    def shown(self, logits: Sequence[float], *, saved: bool) -> list[float]:
+        """Return logits behind a sigmoid, or behind the activation that the model was saved with.
+
+        What two labels are read out as is no logit that a saved activation is meant for, and stays as it is.
+        """
+        from torch import sigmoid, tensor
+
+        raw = tensor(logits)
+        if saved:
+            found: list[float] = (self.model.activation_fn(raw) if self.model.num_labels == 1 else raw).tolist()
+            return found
+        probabilities: list[float] = sigmoid(
+            raw / (1.0 if self.template is None else self.template.temperature)
+        ).tolist()
+        return probabilities
 
     def heeds(self, instruction: str) -> bool:
         """Whether what the model reads changes with an instruction, as its repository made it."""

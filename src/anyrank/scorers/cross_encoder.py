@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from anyrank._families import deaf, prepared, read_out
 from anyrank._library import LibraryModel
@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CrossEncoder"]
 
+KINDS: Final = {None: "logit", "sigmoid": "probability", "model": "similarity"}
+"""The activations, and the kind of score that each shows."""
+
 
 @dataclass(eq=False)
 class CrossEncoder(LibraryModel[PairReader]):
     """Any model that ``sentence_transformers.CrossEncoder`` loads and whose read-out means something.
 
     The raw logit is shown and decides the order; with ``activation="sigmoid"`` the shown score is a probability while
-    the logit still decides, so that scores which saturate do not tie. A two-label head gives logit(1) - logit(0),
-    with label 1 as "relevant".
+    the logit still decides, so that scores which saturate do not tie; ``"model"`` shows what the library's ``predict``
+    does, behind the activation that the model was saved with. A two-label head gives logit(1) - logit(0), with label 1
+    as "relevant".
 
     A language model is asked and read as its repository says (``modules.json``), or as ``template`` does: the name of
     a family ("qwen3", "mxbai-v2", "zerank", "bge-gemma", "ctxl-v2", "nemotron"), "pair" for a head that was trained
@@ -63,7 +67,7 @@ class CrossEncoder(LibraryModel[PairReader]):
     def __post_init__(self) -> None:
         """Check what can be checked without the model; raises `ArgumentError`."""
         super().__post_init__()
-        self._one_of("activation", (None, "sigmoid"))
+        self._one_of("activation", tuple(KINDS))
         self.modalities = tuple(self.modalities or ())
         if "text" not in self.modalities or set(self.modalities) - {"text", "image"}:
             msg = f"modalities= is ('text',), or ('text', 'image'); got {self.modalities!r:.80}"
@@ -75,8 +79,8 @@ class CrossEncoder(LibraryModel[PairReader]):
 
     @property
     def score_kind(self) -> str:
-        """``probability`` with an activation, else ``logit``."""
-        return "probability" if self.activation else "logit"
+        """``logit``, or what its activation makes of it; the one that a model was saved with may be any."""
+        return KINDS[self.activation]
 
     @property
     def spec(self) -> str | dict[str, Any] | None:  # type: ignore[override]  # a function cannot be written down
@@ -104,15 +108,13 @@ class CrossEncoder(LibraryModel[PairReader]):
     def _score_all(self, model: PairReader, jobs: Sequence[Job]) -> list[Scores]:
         fits = [model.fit(job.query, job.texts) for job in jobs]
         logits = iter(model.logits([pair for fit in fits for pair in fit.pairs], self._together(model)))
-        return [self._scores(list(islice(logits, len(fit.pairs))), fit, model.temperature) for fit in fits]
+        return [self._scores(model, list(islice(logits, len(fit.pairs))), fit) for fit in fits]
 
-    def _scores(self, raw: list[float], fit: Fitted, temperature: float) -> Scores:
+    def _scores(self, model: PairReader, raw: list[float], fit: Fitted) -> Scores:
         report = Report(truncated=fit.cut, query_truncated=fit.query_cut)
         if self.activation is None:
             return Scores(raw, report=report)
-        from torch import sigmoid, tensor
-
-        return Scores(sigmoid(tensor(raw) / temperature).tolist(), order=raw, report=report)
+        return Scores(model.shown(raw, saved=self.activation == "model"), order=raw, report=report)
 
 
 scorer = CrossEncoder

@@ -10,7 +10,6 @@ from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_se
 from anyrank.adapter import HostReranker, OnReport, checked_top_n
 from anyrank.errors import ArgumentError
 from anyrank_redisvl._call import CONTENT, Ranked, RankOptions, Record, checked_flag
-from anyrank_redisvl._read_out import ShownAsUpstream, shown_as_upstream
 from anyrank_redisvl.base import SharedReranker
 
 if TYPE_CHECKING:
@@ -57,7 +56,6 @@ class HFCrossEncoderReranker(DropIn):
     raises `ModelError` for a model that is no reranker.
     """
 
-    _scorer: ShownAsUpstream = PrivateAttr()
     _wraps: ClassVar[bool] = True
 
     def __init__(
@@ -75,18 +73,9 @@ class HFCrossEncoderReranker(DropIn):
             msg = f"model={model!r} and model_name={model_name!r} are two names for one thing: give one"
             raise ArgumentError(msg)
         model = model_name or model
-        scorer = shown_as_upstream(model, options)
+        spec = {"cross_encoder": {"activation": "model", **options, "model": model}}
         super().__init__(model=model, rank_by=rank_by, limit=limit, return_score=return_score, options=options)
-        self._scorer = scorer
-        self._host = HostReranker(scorer, on_report=on_report)
-
-    def close(self) -> None:
-        """Let go of the model and its thread."""
-        self._scorer.close()
-
-    async def aclose(self) -> None:
-        """Let go of the model and its thread, on the running event loop."""
-        await self._scorer.aclose()
+        self._host = HostReranker(spec, on_report=on_report)
 
 
 class ServiceReranker(DropIn):

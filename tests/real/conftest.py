@@ -19,6 +19,7 @@ import pytest
 HERE = Path(__file__).parent
 KEY = "sk-local-7c1d5b0e9f2a4c68"
 MODEL = "tiny-ce"
+CHAT_MODEL = "tiny-chat"
 START_SECONDS = 240
 UNWANTED = {"vllm": ["torchvision", "torchaudio", "torchcodec"]}
 """Packages that a server's requirements bring along, built for another torch than the one it runs with."""
@@ -76,6 +77,26 @@ def vllm(home, logs, model):
     command += ["--served-model-name", MODEL, "--runner", "pooling", "--max-model-len", "512", "--dtype", "float32"]
     command += ["--enforce-eager", "--api-key", KEY]
     with running(command, logs / "vllm.log", VLLM_NO_USAGE_STATS="1", VLLM_CPU_KVCACHE_SPACE="1") as url:
+        yield Server(url)
+
+
+@pytest.fixture(scope="session")
+def chat_folder(tmp_path_factory):
+    """Make the chat model, and give its folder."""
+    pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("model") / CHAT_MODEL
+    subprocess.run([sys.executable, HERE / "tiny_chat_model.py", folder], check=True, env=offline())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vllm_chat(home, logs, chat_folder):
+    """Run vLLM on the CPU with a chat model, held to schemas without white space, of which it might see no end."""
+    command = [installed(home, "vllm") / "python", "-m", "vllm.entrypoints.openai.api_server", "--model", chat_folder]
+    command += ["--served-model-name", CHAT_MODEL, "--max-model-len", "2048", "--dtype", "float32", "--enforce-eager"]
+    command += ["--max-logprobs", "5", "--api-key", KEY]
+    command += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
+    with running(command, logs / "vllm-chat.log", VLLM_NO_USAGE_STATS="1", VLLM_CPU_KVCACHE_SPACE="1") as url:
         yield Server(url)
 
 

@@ -1,19 +1,20 @@
 """Chat models behind an OpenAI-compatible endpoint: https://platform.openai.com/docs/api-reference/chat.
 
-One client for OpenAI, and by ``base_url`` for vLLM, SGLang, llama.cpp, Ollama, LM Studio and gateways. What an endpoint
-does not take (a JSON Schema, a temperature, a newer name of a field) is found out by its own refusal, left out from
-then on, and is not a failure.
+One client for OpenAI, and by ``base_url`` for vLLM, SGLang, llama.cpp, Ollama, LM Studio, gateways and other
+providers. What an endpoint does not take is found out by its own refusal, left out from then on, and is not a failure;
+see `anyrank.llm._dialect`.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from anyrank import _checks
 from anyrank._auth import KeyAuth
-from anyrank._exchange import Call
+from anyrank._exchange import Call, Exchange
 from anyrank._http import Request
 from anyrank._replies import NoResultsError, dig, payload_of, request_id, usage_of
 from anyrank._rounds import Rounds, arun, run
@@ -21,9 +22,11 @@ from anyrank._secrets import Hidden
 from anyrank._service import Service, untrusted
 from anyrank._service_options import as_json
 from anyrank._template import MODEL, Option, filled
-from anyrank.errors import ProviderError, SpecError
+from anyrank._urls import joined
+from anyrank.errors import DeadlineError, ProviderError, SpecError
 from anyrank.hosted import Endpoint
 
+from ._dialect import Dialect, Refusal
 from .chat import NEVER, ChatReply, ChatRequest
 
 if TYPE_CHECKING:
@@ -61,57 +64,31 @@ OPTIONS: Final = frozenset({*OPENAI.options, *OPENAI.auth.options}) - {
 }
 """What a spec may say of the chat model: the rest is the reranker's own, or means nothing here."""
 
-FORMATS: Final = ("json_schema", "json_object", "text")
-"""How an answer's form is asked for, strictest first. The prompt asks for JSON by itself."""
-
-_FORM: Final = re.compile(r"response.?format|json.?schema|json.?object|structured|grammar|guided|schema", re.IGNORECASE)
-_LIMIT: Final = re.compile(r"max_completion_tokens", re.IGNORECASE)
-_TOO_LONG: Final = re.compile(
-    r"context.{0,20}(length|window|size)|too long|too many tokens|maximum.{0,20}tokens", re.IGNORECASE
-)
-_FILTERED: Final = re.compile(r"content.?filter|content management|content.?policy|safety", re.IGNORECASE)
-_NAMED: Final = re.compile(r"model|api.?key|quota|messages|role", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What an endpoint is known to take. ``dropped`` are fields of the body that it refuses."""
-
-    form: str = FORMATS[0]
-    limit: str = "max_completion_tokens"
-    dropped: frozenset[str] = frozenset()
-
-    def simpler(self, refusal: ProviderError, sent: Mapping[str, Any], explicit: Mapping[str, Any]) -> Dialect | None:
-        """Return what to speak after a refusal, None where it is about something else.
-
-        An option that the user gave is never dropped.
-        """
-        words = str(refusal)
-        if refusal.status not in (400, 415, 422, 501) or _TOO_LONG.search(words):
-            return None
-        if self.limit in sent and _LIMIT.search(words):
-            return None if self.limit == "max_tokens" else replace(self, limit="max_tokens")
-        for name in ("temperature", "seed"):
-            if name in sent and name not in explicit and re.search(name, words, re.IGNORECASE):
-                return replace(self, dropped=self.dropped | {name})
-        if "response_format" not in sent or (_NAMED.search(words) and not _FORM.search(words)):
-            return None
-        return replace(self, form=FORMATS[FORMATS.index(self.form) + 1])
+CUT: Final = ("length", "model_length", "max_tokens")
+"""Why an answer ended, where that was for want of tokens; the second is Mistral's, the third Anthropic's."""
 
 
 class OpenAIChat(Service):
     """A chat model over HTTP: ``OpenAIChat("gpt-4.1-mini")``, ``OpenAIChat("qwen3", base_url="http://localhost:8000/v1")``.
 
     The key is ``api_key``, else ``OPENAI_API_KEY``; behind a ``base_url`` none is needed. ``temperature`` is 0 unless
-    the model takes none; ``seed``, ``reasoning_effort`` and ``service_tier`` are sent where given. The other options
-    are those of `anyrank.hosted.COMMON`. Retries, deadlines, keys and errors are those of every hosted scorer.
+    the model takes none; ``seed``, ``reasoning_effort`` and ``service_tier`` are sent where given, and ``extra_body``
+    overrides everything. ``deadline`` bounds one question, None for no end. The other options are ``timeout``,
+    ``max_retries``, ``headers`` and ``allow_http`` of `anyrank.hosted.COMMON`. Retries, keys and errors are those of
+    every hosted scorer.
     """
+
+    name = OPENAI.name
 
     def __init__(self, model: str, **options: Any) -> None:
         """Check spelling and types. Raises `SpecError`."""
         options = Hidden(options)  # a traceback quotes the variables of its frames
+        known = OPTIONS | {"deadline"}
+        for name in options.keys() - known:
+            msg = f"chat model 'openai' has no option {name!r}; {_checks.suggest(name, known)}"
+            raise SpecError(msg)
         super().__init__(OPENAI, OPENAI.bound(model, **options))
-        self._dialect = Dialect()
+        self._dialects: dict[str, Dialect] = {}
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """Answer. Raises `SettingError`, `ProviderError` and its kinds."""
@@ -124,60 +101,36 @@ class OpenAIChat(Service):
     def _rounds(self, request: ChatRequest) -> Rounds[Any, ChatReply]:
         values = self._values()
         url = self._url(values)
-        call = Call(self._seconds(request))
-        texts = tuple(message.content for message in request.messages)
-        exchange = replace(self._exchange(call, values), auth=self._auth(url), texts=texts)
+        question = self._question(request, values, url)
+        known = dialect = self._dialects.get(url) or first_dialect(url)
+        extra = values["extra_body"] or {}
         while True:
-            dialect = self._dialect
-            body = self._body(request, values, dialect)
+            body = dialect.body(request, filled(self._row.body, values, ())) | extra
             try:
-                reply = yield from exchange.send(Request("POST", url, self._headers(values), as_json(body)))
-            except ProviderError as refusal:
-                if refusal.status == 400 and _FILTERED.search(str(refusal)):
-                    return ChatReply("", refused=True, model=self.model, requests=len(call.attempts))
-                simpler = dialect.simpler(refusal, body, self._given)
+                reply = yield from question.send(Request("POST", url, self._headers(values), as_json(body)))
+                break
+            except ProviderError as error:
+                refusal = question.refusal(error)
+                if refusal.answer is not None:
+                    return self._reply(question.call, "", **{refusal.answer: True})
+                simpler = dialect.simpler(refusal, body.keys() - {*self._given, *extra})
                 if simpler is None:
+                    refusal.advise(error)
                     raise
-                self._dialect = simpler
-                continue
-            try:
-                return self._read(reply, call)
-            except ValueError as error:
-                raise untrusted(exchange, reply, error) from None
+                dialect = simpler
+        if dialect is not known:  # kept only now: a guess that did not help is no lesson
+            self._dialects[url] = dialect
+        try:
+            return self._read(reply, question.call)
+        except ValueError as error:
+            raise untrusted(question, reply, error) from None
 
-    def _body(self, request: ChatRequest, values: Mapping[Any, Any], dialect: Dialect) -> dict[str, Any]:
-        body: dict[str, Any] = filled(self._row.body, values, ())
-        body = {name: value for name, value in body.items() if name not in dialect.dropped}
-        body["messages"] = [message.to_dict() for message in request.messages]
-        if request.max_tokens is not None:
-            body[dialect.limit] = request.max_tokens
-        if request.schema is not None and dialect.form != "text":
-            body["response_format"] = _form(dialect.form, request.schema)
-        if request.alternatives:
-            body |= {"logprobs": True, "top_logprobs": request.alternatives}
-        return body | (values["extra_body"] or {})
-
-    def _read(self, reply: Reply, call: Call) -> ChatReply:
-        """Read a reply. Raises ValueError where it holds no answer."""
-        payload = payload_of(reply)
-        choice = dig(payload, "choices.0")
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            msg = "no 'choices.0.message'"
-            raise NoResultsError(msg)
-        call.named(request_id(reply, payload))
-        finish = choice.get("finish_reason")
-        model = dig(payload, "model")
-        return ChatReply(
-            _content(choice["message"].get("content")),
-            cut=finish == "length",
-            refused=bool(choice["message"].get("refusal")) or finish == "content_filter",
-            alternatives=_alternatives(dig(choice, "logprobs.content")),
-            usage=usage_of(payload, self._row.usage),
-            model=model if isinstance(model, str) else self.model,
-            requests=len(call.attempts),
-            retries=len(call.retries),
-            request_ids=tuple(call.request_ids),
-        )
+    def _question(self, request: ChatRequest, values: Mapping[Any, Any], url: str) -> Question:
+        """Return the exchange of one question; without a key where the endpoint is not OpenAI's and none is found."""
+        general = self._exchange(Call(self._seconds(request)), values)
+        given = {one.name: getattr(general, one.name) for one in fields(Exchange)}
+        auth = KeyAuth(env=OPENAI.auth.env, required=url == OPENAI.url)
+        return Question(**{**given, "auth": auth, "texts": tuple(message.content for message in request.messages)})
 
     def _seconds(self, request: ChatRequest) -> float | None:
         """Return the seconds there are for a request: its own, or this client's for each."""
@@ -185,9 +138,67 @@ class OpenAIChat(Service):
         left = None if request.until == NEVER else max(request.until - monotonic(), 0.001)
         return min((seconds for seconds in (own, left) if seconds is not None), default=None)
 
-    def _auth(self, url: str) -> KeyAuth:
-        """Return how a key is shown: behind another URL than OpenAI's there may be none."""
-        return KeyAuth(env=("OPENAI_API_KEY",), required=url == OPENAI.url)
+    def _url(self, values: Mapping[Any, Any]) -> str:
+        """Return the whole URL. A base has all of the path but its end, as for OpenAI's own clients, or none of it."""
+        base = values["base_url"] or self._row.base_from_environment()
+        if base is None:
+            return OPENAI.url
+        return joined(base, "/chat/completions" if urlsplit(base).path.strip("/") else OPENAI.url)
+
+    def _read(self, reply: Reply, call: Call) -> ChatReply:
+        """Read a reply. Raises ValueError where it holds no answer."""
+        payload = payload_of(reply)
+        choice = dig(payload, "choices.0")
+        message = dig(choice, "message")
+        if not isinstance(message, dict):
+            msg = "no 'choices.0.message'"
+            raise NoResultsError(msg)
+        if choice.get("error"):  # OpenRouter's way to say that the model behind it failed
+            msg = "an error in the place of an answer"
+            raise NoResultsError(msg)
+        call.named(request_id(reply, payload))
+        finish = str(choice.get("finish_reason"))
+        model = dig(payload, "model")
+        return self._reply(
+            call,
+            _text(message.get("content")),
+            cut=finish in CUT,
+            refused=bool(message.get("refusal")) or finish.startswith("content_filter"),
+            alternatives=_alternatives(dig(choice, "logprobs.content")),
+            usage=usage_of(payload, self._row.usage),
+            **({"model": model} if isinstance(model, str) else {}),
+        )
+
+    def _reply(self, call: Call, text: str, **more: Any) -> ChatReply:
+        took = {"requests": len(call.attempts), "retries": len(call.retries), "request_ids": tuple(call.request_ids)}
+        return ChatReply(text, **{"model": self.model, **took, **more})
+
+
+@dataclass(frozen=True)
+class Question(Exchange):
+    """One question's exchange. It keeps what the endpoint refused with: of that an error shows a redacted part only."""
+
+    refused: list[Reply] = field(default_factory=list, repr=False)
+
+    def error(self, kind: type[ProviderError], what: str, reply: Reply | None = None) -> ProviderError:
+        """Return an error that names service, model and request, and keep the reply it comes from."""
+        if reply is not None:
+            self.refused.append(reply)
+        return super().error(kind, what, reply)
+
+    def late(self) -> ProviderError:
+        """Return the error of a question that took too long: it may have had but the rest of the reranker's time."""
+        return self.error(DeadlineError, f"did not answer in the {self.call.deadline or 0:.3g} seconds left for it")
+
+    def refusal(self, error: ProviderError) -> Refusal:
+        """Return what an error says of the request: nothing, where no reply came."""
+        return Refusal() if error.status is None else Refusal.of(self.refused[-1])
+
+
+def first_dialect(url: str) -> Dialect:
+    """Return what to begin with: OpenAI's newer models want its newer name of the limit, which others do not know."""
+    limits = Dialect().limit
+    return Dialect(limit=limits[::-1] if url == OPENAI.url else limits)
 
 
 def read_spec(spec: str) -> tuple[str, str]:
@@ -207,13 +218,7 @@ def from_spec(spec: str, options: Mapping[str, Any]) -> OpenAIChat:
     return OpenAIChat(read_spec(spec)[1], **options)
 
 
-def _form(form: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    if form == "json_object":
-        return {"type": form}
-    return {"type": form, "json_schema": {"name": "answer", "strict": True, "schema": schema}}
-
-
-def _content(content: Any) -> str:
+def _text(content: Any) -> str:
     """Return an answer's text: some servers give it in parts, and none at all beside a refusal."""
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
@@ -221,16 +226,14 @@ def _content(content: Any) -> str:
 
 
 def _alternatives(tokens: Any) -> dict[str, float] | None:
-    """Return the likeliest tokens at the first place that holds more than white space."""
-    if not isinstance(tokens, list):
+    """Return the likeliest tokens at the first place that holds more than white space, else at the first."""
+    if not isinstance(tokens, list) or not tokens:
         return None
-    for token in tokens:
-        top = dig(token, "top_logprobs")
-        if isinstance(top, list) and top and str(dig(token, "token") or "").strip():
-            found: dict[str, float] = {}
-            for one in top:
-                name, logprob = dig(one, "token"), dig(one, "logprob")
-                if isinstance(name, str) and isinstance(logprob, (int, float)):
-                    found[name] = max(float(logprob), found.get(name, float("-inf")))
-            return found
-    return None
+    first = next((token for token in tokens if str(dig(token, "token") or "").strip()), tokens[0])
+    top = dig(first, "top_logprobs")
+    found: dict[str, float] = {}
+    for one in top if isinstance(top, list) else ():
+        name, logprob = dig(one, "token"), dig(one, "logprob")
+        if isinstance(name, str) and isinstance(logprob, (int, float)):
+            found[name] = max(float(logprob), found.get(name, float("-inf")))
+    return found or None

@@ -24,6 +24,7 @@ from anyrank._service_options import as_json
 from anyrank._template import MODEL, Option, filled
 from anyrank._urls import joined
 from anyrank.errors import DeadlineError, ProviderError, SpecError
+from anyrank.host_chat import likeliest
 from anyrank.hosted import Endpoint
 
 from ._dialect import Dialect, Refusal
@@ -164,7 +165,7 @@ class OpenAIChat(Service):
             _text(message.get("content")),
             cut=finish in CUT,
             refused=bool(message.get("refusal")) or finish.startswith("content_filter"),
-            alternatives=_alternatives(dig(choice, "logprobs.content")),
+            alternatives=likeliest(dig(choice, "logprobs.content")),
             usage=usage_of(payload, self._row.usage),
             **({"model": model} if isinstance(model, str) else {}),
         )
@@ -223,17 +224,3 @@ def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part.get("text") or "" for part in content if isinstance(part, dict))
     return content if isinstance(content, str) else ""
-
-
-def _alternatives(tokens: Any) -> dict[str, float] | None:
-    """Return the likeliest tokens at the first place that holds more than white space, else at the first."""
-    if not isinstance(tokens, list) or not tokens:
-        return None
-    first = next((token for token in tokens if str(dig(token, "token") or "").strip()), tokens[0])
-    top = dig(first, "top_logprobs")
-    found: dict[str, float] = {}
-    for one in top if isinstance(top, list) else ():
-        name, logprob = dig(one, "token"), dig(one, "logprob")
-        if isinstance(name, str) and isinstance(logprob, (int, float)):
-            found[name] = max(float(logprob), found.get(name, float("-inf")))
-    return found or None

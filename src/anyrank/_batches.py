@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .ranking import Report
 
-FLOORS: Final = {"probability": 0.0, "cosine": -1.0}
+FLOORS: Final = {"probability": 0.0, "grade": 0.0, "cosine": -1.0}
 """What a text that was not sent scores, by kind; on other scales, one less than the lowest score of the reply."""
 
 

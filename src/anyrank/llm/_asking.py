@@ -1,49 +1,49 @@
-"""Asking a chat model in rounds: one place for turns, deadlines and second questions."""
+"""Asking a chat model in rounds: one place for turns, deadlines and what ends a call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from anyrank._rounds import Rounds, arun, run
+from anyrank._rounds import Rounds, aeach, arun, each, run
 from anyrank.errors import DeadlineError
 
 from ._reading import Reading
-from .chat import NEVER, ChatReply, ChatRequest, Message, aask, ask
+from .chat import NEVER, ChatReply, ChatRequest, aask, ask
 
 if TYPE_CHECKING:
     from anyrank._gate import Gate
-    from anyrank._rounds import Outcome
 
 A = TypeVar("A")
+Q = TypeVar("Q")
 R = TypeVar("R")
 
 Reader: TypeAlias = Callable[[ChatReply], Reading[A]]
-
-MORE: Final = 4
-"""How many times as long an answer may be the second time, where the first was cut off."""
 
 
 @dataclass(slots=True)
 class Talk:
     """One call's conversation with its model: its bounds, and what it has come to so far. Shared by threads.
 
-    ``statuses`` are those of all answers, ``lost`` those of questions that have none that can be used; ``cut`` are the
-    tokens cut from passages, by place.
+    ``statuses`` are those of all answers, ``lost`` those of questions that have none that can be used; ``cuts`` are
+    places of passages with the tokens cut from them. After a ``failure`` nothing more is asked.
     """
 
     chat: Any
     gate: Gate
     until: float
     deadline: float | None
+    limit: int | None
     replies: list[ChatReply] = field(default_factory=list)
     statuses: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    cut: dict[int, int] = field(default_factory=dict)
+    cuts: list[tuple[int, int]] = field(default_factory=list)
     query_cut: int = 0
     rounds: int = 0
+    failure: BaseException | None = None
 
     def left(self) -> float | None:
         """Return the seconds left, None for as many as you like."""
@@ -54,78 +54,99 @@ class Talk:
         model = getattr(self.chat, "model", None)
         return DeadlineError(f"{model or 'the chat model'} did not answer within deadline={self.deadline:g} seconds")
 
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Hold the block that asks: it is not begun when the call is over, and the call is over when it fails."""
+        if self.left() == 0.0 and self.failure is None:
+            self.failure = self.late()
+        if self.failure is not None:
+            raise self.failure
+        try:
+            yield
+        except BaseException as error:
+            self.failure = error
+            raise
+
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """The errand of one question, in its turn."""
+class Ask(Generic[A]):
+    """The errand of one question, in its turn, and of reading the answer."""
 
     talk: Talk
     request: ChatRequest
+    read: Reader[A]
 
-    def do(self) -> ChatReply:
+    def do(self) -> Reading[A]:
         """Ask from this thread. Raises whatever the model raises, and `DeadlineError`."""
         talk = self.talk
-        with talk.gate.held(talk.left, talk.late):
-            if talk.left() == 0.0:
-                raise talk.late()
+        with talk.gate.held(talk.left, talk.late), talk.going_on():
             return self._heard(ask(talk.chat, self.request))
 
-    async def ado(self) -> ChatReply:
+    async def ado(self) -> Reading[A]:
         """Ask without blocking the event loop; the deadline also ends a model that knows of none."""
         from asyncio import timeout
 
         talk = self.talk
         async with talk.gate.aheld(talk.left, talk.late):
-            try:
-                async with timeout(talk.left()) as end:
-                    return self._heard(await aask(talk.chat, self.request))
-            except TimeoutError:
-                if end.expired():
-                    raise talk.late() from None
-                raise
+            with talk.going_on():
+                try:
+                    async with timeout(talk.left()) as end:
+                        reply = await aask(talk.chat, self.request)
+                except TimeoutError:
+                    if end.expired():
+                        raise talk.late() from None
+                    raise
+                return self._heard(reply)
 
-    def _heard(self, reply: ChatReply) -> ChatReply:
+    def _heard(self, reply: ChatReply) -> Reading[A]:
         self.talk.replies.append(reply)
-        return reply
+        reading = self.read(reply)
+        self.talk.statuses.append(reading.status)
+        return reading
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The errand of a piece of work that has rounds of its own."""
+class Together:
+    """The errand of pieces of work, each with rounds of its own, at the same time; one that fails ends the call."""
 
-    rounds: Callable[[], Rounds[Any, Any]]
+    talk: Talk
+    works: Sequence[Callable[[], Rounds[Any, Any]]]
 
-    def do(self) -> Any:
-        """Run it in this thread."""
-        return run(self.rounds())
+    def do(self) -> list[Any]:
+        """Do each in a thread of its own."""
+        try:
+            return each(lambda work: run(work()), self.works, self.talk.limit)
+        except BaseException as error:  # Ctrl-C too
+            self.talk.failure = error
+            raise
 
-    async def ado(self) -> Any:
-        """Run it on the event loop."""
-        return await arun(self.rounds())
+    async def ado(self) -> list[Any]:
+        """Do them concurrently."""
+        return await aeach(lambda work: arun(work()), self.works, None)
 
 
-def asked(talk: Talk, request: ChatRequest, read: Reader[A], *, again: bool = True) -> Rounds[ChatReply, Reading[A]]:
-    """Ask, and once more, with what was wrong, where the answer cannot be used."""
-    outcomes: list[Outcome[ChatReply]] = yield [Ask(talk, request)]
-    reply = outcomes[0].unwrap()
-    reading = read(reply)
-    talk.statuses.append(reading.status)
-    if reading.answer is None and again:
-        return (yield from asked(talk, _once_more(request, reply, reading), read, again=False))
+def parts(talk: Talk, works: Sequence[Callable[[], Rounds[Any, R]]]) -> Rounds[Any, list[R]]:
+    """Do pieces of work at the same time. The first that fails ends them."""
+    if len(works) == 1:
+        return [(yield from works[0]())]
+    [outcome] = yield [Together(talk, works)]
+    done: list[R] = outcome.unwrap()
+    return done
+
+
+def asked(talk: Talk, request: ChatRequest, read: Reader[A]) -> Rounds[Any, Reading[A]]:
+    """Ask, and return what the answer comes to."""
+    [outcome] = yield [Ask(talk, request, read)]
+    reading: Reading[A] = outcome.unwrap()
     return reading
 
 
-def _once_more(request: ChatRequest, reply: ChatReply, reading: Reading[Any]) -> ChatRequest:
-    if reading.status == "truncated":  # the same question, with room for the whole answer
-        return replace(request, max_tokens=None if request.max_tokens is None else request.max_tokens * MORE)
-    said = Message("assistant", reply.text[:2000] or "(no answer)")
-    wrong = Message(
-        "user", f"That answer cannot be used: {reading.why}. Answer again, in the form asked for and with nothing else."
-    )
-    return replace(request, messages=(*request.messages, said, wrong))
-
-
-def parts(works: Iterable[Callable[[], Rounds[Any, R]]]) -> Rounds[Any, list[R]]:
-    """Do pieces of work at the same time. The first that fails ends them."""
-    outcomes = yield [Part(work) for work in works]
-    return [outcome.unwrap() for outcome in outcomes]
+def led(steps: Generator[Q, A, R], answered: Callable[[Q], Rounds[Any, A]]) -> Rounds[Any, R]:
+    """Drive a generator of what it wants to know with what answers it in rounds."""
+    try:
+        wanted = next(steps)
+        while True:
+            wanted = steps.send((yield from answered(wanted)))
+    except StopIteration as done:
+        result: R = done.value
+        return result

@@ -1,7 +1,8 @@
 """From what a model wrote to what it means: only identifiers count, and nothing is read that is no answer.
 
 A reading has a status: ``ok``; ``repaired`` (identifiers missing, repeated or unknown); ``truncated`` (the answer, or
-its thinking, stopped at the limit of tokens); ``refused``; ``unparsable``.
+its thinking, stopped at the limit of tokens); ``refused``; ``unparsable`` (nothing, or too little, in a form that was
+asked for).
 """
 
 from __future__ import annotations
@@ -42,85 +43,94 @@ def read_ranking(reply: ChatReply, count: int, min_coverage: float = 0.0) -> Rea
     text, unusable = _said(reply)
     if unusable is not None:
         return unusable
-    found = _identifiers(text)
+    found = _identifiers(text, count)
     places = list(dict.fromkeys(number - 1 for number in found if 1 <= number <= count))
     if not places:
         return Reading("unparsable", why="it names no passage in the form that was asked for")
-    exact = len(found) == len(places) == count
-    if len(places) < min_coverage * count:
-        return Reading("repaired", why=f"it names only {len(places)} of the {count} passages")
+    if len(places) / count < min_coverage:
+        return Reading("unparsable", why=f"it names only {len(places)} of the {count} passages")
     named = set(places)
     rest = (place for place in range(count) if place not in named)
+    exact = len(found) == len(places) == count
     return Reading("ok" if exact else "repaired", (*places, *rest))
 
 
 def read_choice(reply: ChatReply, choices: Iterable[str]) -> Reading[str]:
-    """Read which of a few words the answer is, in JSON or on its own, whatever the case."""
+    """Read which of a few words the answer is, whatever the case: in JSON, or first in a text that names no other.
+
+    Another may be named where the first stands apart: "No, since yes would …", but not "1 is worse than 2".
+    """
     text, unusable = _said(reply)
     if unusable is not None:
         return unusable
     known = {choice.lower(): choice for choice in choices}
-    words = [word.lower() for word in _words(text)]
-    found = {known[word] for word in (*words[:1], *words[-1:]) if word in known}  # "A." or "The better one is A"
-    if len(found) == 1:
-        return Reading("ok", found.pop())
-    return Reading("unparsable", why=f"it must be one of {', '.join(known.values())}")
+    said = _LEAD.sub("", _value(text).lower())
+    first, named = _WORD.match(said), {word for word in _WORD.findall(said) if word in known}
+    if first and first[0] in known and (len(named) == 1 or _APART.match(said, first.end())):
+        return Reading("ok", known[first[0]])
+    return Reading("unparsable", why="it is not one of the answers that were asked for")
 
 
 def _said(reply: ChatReply) -> tuple[str, Reading[Any] | None]:
     """Return what a model said after its thinking, or the reading of an answer that is none."""
     if reply.refused:
         return "", Reading("refused", why="it was a refusal")
-    text = _THOUGHT.sub("", reply.text)
-    text = text.rpartition("</think>")[2]  # some servers leave out the opening tag
-    if reply.cut or "<think>" in text:
+    text = _THOUGHT.split(reply.text)[-1]  # some servers leave out the opening tag
+    if reply.cut or _THINKING.search(text):
         return "", Reading("truncated", why="it was cut off before it was complete")
-    return normalize("NFKC", text).translate(_BRACKETS).strip(), None
+    return _FENCE.sub("", normalize("NFKC", text)).translate(_PLAIN).strip(), None
 
 
-_THOUGHT: Final = re.compile(r"<think>.*?</think>", re.DOTALL)
-_BRACKETS: Final = str.maketrans("\u3010\u3011\u3014\u3015", "[][]")  # of Chinese and Japanese
-_THAN: Final = r"(?:>=?|[\u2265\u2192\u203a\u227b,;/])"
-_MARKER: Final = r"(?:\n[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+)"
-_RUN: Final = re.compile(rf"\[\s*\d+\s*\](?:\s*{_THAN}?(?:{_MARKER}|\s*)\[\s*\d+\s*\])*")
-_NOUN: Final = r"(?:passage|document|doc)[ _]?#?(?=\d)"
+_THINKING: Final = re.compile(r"<(?:think|thinking|thought|reasoning)>|\[THINK\]|\u25c1think\u25b7")
+_THOUGHT: Final = re.compile(r"</(?:think|thinking|thought|reasoning)>|\[/THINK\]|\u25c1/think\u25b7")
+_FENCE: Final = re.compile(r"```\w*")
+_PLAIN: Final = str.maketrans("\u3010\u3011\u3014\u3015", "[][]", "*`")  # brackets of Chinese and Japanese; Markdown
+_LEAD: Final = re.compile(
+    r"\A(?:\W|(?:the|answer|passage|document|best|better|most|relevant|one|is|choice|number|grade|relevance)\b)*"
+)
+_WORD: Final = re.compile(r"\w+")
+_APART: Final = re.compile(r"\s*(?:[.,:;!)\]\n\u2013\u2014-]|\Z)")
+_THAN: Final = r"(?:>=?|&gt;|[\u2265\u2192\u203a\u227b,;/])"
+_ONE: Final = r"\[ ?\d+ ?\]"
+_RUN: Final = re.compile(rf"{_ONE}(?:\s?{_THAN}?(?:\n ?(?:\d{{1,3}}[.)]|[-\u2022]) ?|\s?){_ONE})+")
+_NOUN: Final = re.compile(r"(?:passage|document|doc)[ _]?#?(?=\d)", re.IGNORECASE)
+_LABEL: Final = re.compile(
+    r"\A[a-z ]{0,40}(?:rank|order|answer|passage|result|list|relevan|sort)[a-z ]{0,40}:", re.IGNORECASE
+)
 _SCANNED: Final = 20_000
 """Characters of an answer, its last, in which JSON and rankings are looked for."""
 
 
-def _identifiers(text: str) -> list[int]:
-    """Return the identifiers of an answer, in its order.
+def _identifiers(text: str, count: int) -> list[int]:
+    """Return the identifiers of an answer, in its order; 0 for what stands among them and is none.
 
-    An answer that is JSON is read as such. Of several lists and bracketed runs in other text the longest is the
-    ranking, the last one where they tie: a lone ``[2]`` is a mention. Else the answer may be bare numbers and nothing
-    else.
+    An answer that is JSON is read as such. In other text the ranking is the list, or the run of bracketed numbers,
+    that names most of the passages, the last one where they tie; a lone ``[2]`` is a mention. Else the answer may be
+    bare numbers and nothing else.
     """
     try:
-        return _listed(json.loads(text))
+        return _listed(json.loads(text), count)
     except (ValueError, RecursionError):
-        text = text[-_SCANNED:]
-    found = [_listed(value) for value in _embedded(text) if isinstance(value, dict) or len(value) > 1]
-    found += [_numbers(run[0], r"\[\s*(\d+)") for run in _RUN.finditer(text) if _counts(text, run)]
-    if any(found):
-        return max(reversed(found), key=len)
-    return _bare(text)
+        text = _NOUN.sub("", re.sub(r"\n\s+", "\n", re.sub(r"[^\S\n]+", " ", text[-_SCANNED:])))
+    lists = (value for value in _embedded(text) if isinstance(value, dict) or len(value) > 1)
+    found = [_listed(value, count) for value in lists]
+    found += [[_number(digits) for digits in re.findall(r"\[ ?(\d+)", run)] for run in _RUN.findall(text)]
+    best = max(reversed(found), key=lambda numbers: _coverage(numbers, count), default=[])
+    return best if _coverage(best, count) else _bare(text)
 
 
-def _counts(text: str, run: re.Match[str]) -> bool:
-    """Whether a run is more than the number before a passage that is quoted, or one that a sentence mentions."""
-    return run[0].count("[") > 1 or re.match(r"[^\w\n]*(\n|$)", text[run.end() :]) is not None
+def _coverage(numbers: Iterable[int], count: int) -> int:
+    return len({number for number in numbers if 1 <= number <= count})
 
 
 def _bare(text: str) -> list[int]:
-    """Return the numbers of an answer that is nothing else, but for a label in front and words for "passage"."""
-    unlabelled = re.sub(r"\A[a-zA-Z ]{1,40}:", "", text)
-    parts = re.sub(_NOUN, "", unlabelled, flags=re.IGNORECASE)
-    parts = re.sub(r"[\s>=\u2265\u2192\u203a\u227b,;/]+", " ", parts).strip(" .")
-    return _numbers(parts) if re.fullmatch(r"[\d ]+", parts) else []
+    """Return the numbers of an answer that is nothing else, but for a label in front."""
+    parts = re.sub(rf"{_THAN}|=", " ", _LABEL.sub("", text)).strip(" .\n[]")
+    return [_number(digits) for digits in parts.split()] if re.fullmatch(r"[\d\s]+", parts) else []
 
 
-def _numbers(text: str, pattern: str = r"(\d+)") -> list[int]:
-    return [int(digits[:10]) for digits in re.findall(pattern, text)]  # one of ten digits names nothing anyway
+def _number(digits: str) -> int:
+    return int(digits[:10])  # one of ten digits names nothing anyway
 
 
 def _embedded(text: str) -> Iterator[Any]:
@@ -141,42 +151,53 @@ def _embedded(text: str) -> Iterator[Any]:
 _OPENING: Final = re.compile(r"[{\[]")
 
 
-def _listed(value: Any) -> list[int]:
-    """Return the identifiers in a JSON value: a list's, or those of an object's list that is the ranking."""
-    if isinstance(value, dict):
-        lists = {str(name).lower(): part for name, part in value.items() if isinstance(part, list)}
-        name = next((name for name in _RANKINGS if name in lists), "")
-        return _listed(lists.get(name) or (next(iter(lists.values())) if len(lists) == 1 else []))
-    items = value if isinstance(value, list) else [value]
-    return [number for item in items if (number := _identifier(item)) is not None]
+def _listed(value: Any, count: int) -> list[int]:
+    """Return the identifiers in a JSON value: a list's, or those in the part of an object that is the ranking."""
+    while isinstance(value, dict):
+        value = _part(value, _RANKINGS, (list, dict))
+    if isinstance(value, str):
+        return _identifiers(value, count)
+    return [_identifier(item) for item in value] if isinstance(value, list) else []
 
 
-_RANKINGS: Final = ("ranking", "rankings", "ranked", "order", "ids", "passages", "results", "documents")
+_RANKINGS: Final = ("ranking", "rankings", "ranked", "order", "ids", "passages", "results", "documents", "answer")
+_CHOICES: Final = ("better", "best", "answer", "choice", "passage", "number", "id", "grade", "relevant")
 _IDS: Final = ("id", "index", "passage", "passage_id", "number", "document", "doc_id", "identifier")
 
 
-def _identifier(item: Any) -> int | None:
-    match item:
-        case bool() | None:
-            return None
-        case int():
-            return item
-        case str():
-            named = re.fullmatch(rf"\s*\[?\s*(?:{_NOUN})?\d+\s*\]?\s*", item, re.IGNORECASE)
-            return _numbers(item)[0] if named else None
-        case [only]:
-            return _identifier(only)
-        case dict():
-            return next((_identifier(item[name]) for name in _IDS if name in item), None)
-    return None
+def _part(value: dict[str, Any], names: Iterable[str], kinds: tuple[type, ...] = (object,)) -> Any:
+    """Return the part of an object that has one of the names, the first of them, else its only one of these kinds."""
+    named = {name.lower(): part for name, part in value.items()}
+    if not named.keys().isdisjoint(("error", "errors")):
+        return None
+    for name in names:
+        if name in named:
+            return named[name]
+    parts = [part for part in named.values() if isinstance(part, kinds)]
+    return parts[0] if len(parts) == 1 else None
 
 
-def _words(text: str) -> list[str]:
-    """Return the words of an answer: of JSON its one value, or the one of an object."""
+def _identifier(item: Any) -> int:
+    """Return the identifier that an item of a list is, or has; 0 where it has none."""
+    if isinstance(item, dict):
+        item = next((item[name] for name in _IDS if name in item), None)
+    if isinstance(item, list) and len(item) == 1:
+        item = item[0]
+    if isinstance(item, str):
+        digits = _IDENTIFIER.fullmatch(_NOUN.sub("", item))
+        return _number(digits[1]) if digits else 0
+    return item if isinstance(item, int) and not isinstance(item, bool) else 0
+
+
+_IDENTIFIER: Final = re.compile(r"\s*\[?\s*(\d+)\s*\]?\s*")
+
+
+def _value(text: str) -> str:
+    """Return what an answer is, of JSON its one value, or the one of an object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        value = next(_embedded(text[-_SCANNED:]), text)
+        value = next((value for value in _embedded(text[-_SCANNED:]) if isinstance(value, dict)), text)
     if isinstance(value, dict):
-        value = next(iter(value.values()), "")
-    return re.findall(r"\w+", str(value))
+        value = _part(value, _CHOICES)
+    return str(value) if isinstance(value, (str, int)) else str(_identifier(value))

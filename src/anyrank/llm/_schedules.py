@@ -1,14 +1,14 @@
 """Which windows of candidates are ranked when: pure, and blind to what ranks them.
 
 A schedule is a generator. It yields a round, a list of windows that can be ranked at the same time; a window is a tuple
-of candidates, numbered from 0 in the order of the first stage. It is sent the same windows, each best first, and
-returns all candidates best first.
+of two candidates or more, numbered from 0 in the order of the first stage. It is sent the same windows, each best
+first, and returns all candidates best first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from fractions import Fraction
 from typing import Final, TypeAlias
 
 Window: TypeAlias = tuple[int, ...]
@@ -17,7 +17,7 @@ Schedule: TypeAlias = Generator[list[Window], list[Window], list[int]]
 
 def single(count: int) -> Schedule:
     """Rank all candidates in one window."""
-    [order] = yield [tuple(range(count))]
+    [order] = yield from _ranked([range(count)])
     return list(order)
 
 
@@ -30,31 +30,34 @@ def sliding(count: int, size: int, stride: int) -> Schedule:
     end = count
     while True:
         start = max(end - size, 0)
-        [order[start:end]] = yield [tuple(order[start:end])]
+        [order[start:end]] = yield from _ranked([order[start:end]])
         if start == 0:
             return order
         end -= stride
 
 
-def blocks(count: int, size: int, keep: int) -> Schedule:
-    """Rank two covers of all candidates at once, then the best of them together: two rounds, however many there are.
+FEW: Final = 8
+"""Blocks to a cover up to which two covers tell apart who goes into the last round."""
 
-    Each candidate is in two blocks with hardly a neighbour in common, and the share of others that it beats there
-    (JointRank, Dedov 2025, arXiv 2506.22262) says who goes into the last round: as many windows as ``keep`` places
-    need.
+
+def blocks(count: int, size: int, keep: int) -> Schedule:
+    """Rank two covers of all candidates at once, then the best of them together: two rounds, three for long lists.
+
+    Each candidate is in two blocks, each of which reaches through the whole list; with hardly a neighbour in common
+    they say how many others beat it, and so who goes into the last round (JointRank, Dedov 2025, arXiv 2506.22262): as
+    many windows as ``keep`` places need. Where a cover has more than `FEW` blocks, too many beat all that they meet;
+    half as many blocks' worth of the best then have two covers again.
     """
-    if count <= size:
-        return (yield from single(count))
-    parts = -(-count // size)
-    covers = (
-        sorted(range(count), key=lambda place: place % parts),
-        sorted(range(count), key=lambda place: (place // parts) % parts),
-    )
-    ranked = yield [block for cover in covers for block in _evenly(cover, parts)]
-    order = _by_wins(ranked)
-    finals = -(-min(keep, count) // size)
-    last = yield [tuple(order[at * size : (at + 1) * size]) for at in range(finals)]
-    return [place for window in last for place in window] + order[finals * size :]
+    order, tail = list(range(count)), list[int]()
+    while (parts := -(-len(order) // size)) > 1:
+        order = _by_losses(order, (yield from _ranked(_covers(order, parts))))
+        best = max(FEW // 2 * size, keep)
+        if parts <= FEW or best >= len(order):
+            break
+        order, tail = order[:best], order[best:]
+    finals = -(-min(keep, len(order)) // size)
+    last = yield from _ranked(order[at * size : (at + 1) * size] for at in range(finals))
+    return [*(place for window in last for place in window), *order[finals * size :], *tail]
 
 
 def tournament(count: int, size: int, keep: int) -> Schedule:
@@ -63,11 +66,11 @@ def tournament(count: int, size: int, keep: int) -> Schedule:
     out: list[list[int]] = []
     while len(left) > size:
         parts = -(-len(left) // size)
-        ranked = yield [tuple(left[part::parts]) for part in range(parts)]
+        ranked = yield from _ranked(left[part::parts] for part in range(parts))
         going = [max(min(keep, len(block) - 1), 1) for block in ranked]
         out.append(_by_rank(block[cut:] for block, cut in zip(ranked, going, strict=True)))
         left = _by_rank(block[:cut] for block, cut in zip(ranked, going, strict=True))
-    [order] = yield [tuple(left)]
+    [order] = yield from _ranked([left])
     return [*order, *(place for losers in reversed(out) for place in losers)]
 
 
@@ -92,25 +95,32 @@ def driven(schedule: Schedule, ranked: Callable[[list[Window]], list[Window]]) -
         return order
 
 
-def _evenly(order: Sequence[int], parts: int) -> Iterable[Window]:
-    """Cut a sequence into parts whose lengths differ by one at most."""
-    length, longer = divmod(len(order), parts)
-    start = 0
-    for part in range(parts):
-        end = start + length + (part < longer)
-        yield tuple(order[start:end])
-        start = end
+def _ranked(windows: Iterable[Sequence[int]]) -> Generator[list[Window], list[Window], list[Window]]:
+    """Have a round's windows ranked; one candidate alone needs nobody."""
+    ranked = [tuple(window) for window in windows]
+    asked = [place for place, window in enumerate(ranked) if len(window) > 1]
+    if asked:
+        answers = yield [ranked[place] for place in asked]
+        for place, answer in zip(asked, answers, strict=True):
+            ranked[place] = answer
+    return ranked
 
 
-def _by_wins(ranked: Iterable[Window]) -> list[int]:
-    """Sort candidates by the share of others that they beat in their blocks; ties in the first stage's order."""
-    wins: dict[int, int] = {}
-    met: dict[int, int] = {}
+def _covers(order: Sequence[int], parts: int) -> list[Sequence[int]]:
+    """Deal candidates out to blocks twice: by turns, and then a block further on in each turn."""
+    turns = [order[block::parts] for block in range(parts)]
+    shifted = [
+        [place for at, place in enumerate(order) if (at + at // parts) % parts == block] for block in range(parts)
+    ]
+    return [*turns, *shifted]
+
+
+def _by_losses(order: Sequence[int], ranked: Iterable[Window]) -> list[int]:
+    """Sort candidates by how many others beat them in their blocks; ties stay in order."""
+    losses = Counter[int]()
     for block in ranked:
-        for rank, place in enumerate(block):
-            wins[place] = wins.get(place, 0) + len(block) - 1 - rank
-            met[place] = met.get(place, 0) + len(block) - 1
-    return sorted(wins, key=lambda place: (-Fraction(wins[place], met[place] or 1), place))
+        losses.update({place: rank for rank, place in enumerate(block)})
+    return sorted(order, key=losses.__getitem__)
 
 
 def _by_rank(blocks: Iterable[Sequence[int]]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,15 +20,13 @@ from anyrank.ranking import Report, added
 from anyrank.scorer import Candidates, Scope, Scores, spec_from
 
 from ._asking import Talk
-from ._passages import OVERHEAD, Budget, harmless, passage
-from .chat import NEVER, ChatLike, ChatRequest, chat_of, option_names
+from ._passages import Budget
+from ._questions import Asking
+from .chat import NEVER, ChatLike, chat_of, option_names
 from .prompts import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-QUERY_SHARE: Final = 4
-"""The query has at most one in so many tokens of the context."""
+    from collections.abc import Callable, Iterable, Sequence
 
 _MILLION: Final = 1_000_000
 
@@ -38,9 +37,9 @@ class LLMScorer(Closing):
 
     ``prompt`` replaces the words. ``context_tokens`` is what question and answer may have together; longer passages
     are cut, and when that leaves too little of each, fewer are shown at a time. ``passage_tokens`` is the most one
-    passage may have, ``count_tokens`` a function that counts tokens (else they are bounded from above).
-    ``answer_tokens`` is what an answer may have beyond the words that were asked for: room to think for a reasoning
-    model.
+    passage may have, ``count_tokens`` a function that counts tokens: without one they are estimated, from above but for
+    some scripts in older vocabularies (see `anyrank.llm._passages`). ``answer_tokens`` is what an answer may have
+    beyond the words that were asked for: room to think for a reasoning model.
 
     ``max_concurrency`` bounds the questions under way, ``deadline`` the seconds of a whole call. ``prices``, in any
     currency for a million tokens of each kind (``{"prompt_tokens": 0.4, "completion_tokens": 1.6}``), add ``cost`` to
@@ -67,16 +66,23 @@ class LLMScorer(Closing):
         self.chat, self._owned = chat_of(self.chat, self.chat_options)
         self.chat_options = {}
         self._said = Prompt.of(self.prompt, self.default_prompt)
-        for option in ("context_tokens", "answer_tokens", "passage_tokens", "max_concurrency"):
-            _checks.top_n(getattr(self, option), option)
+        self._check("context_tokens", "answer_tokens")
+        self._check("passage_tokens", "max_concurrency", optional=True)
         if self.deadline is not None and (_checks.finite(self.deadline) or 0.0) <= 0.0:
             msg = f"deadline must be seconds above 0, or None for no end; got {self.deadline!r}"
             raise ArgumentError(msg)
-        if not all(_checks.finite(price) is not None for price in self.prices.values()):
+        if not isinstance(self.prices, Mapping) or None in map(_checks.finite, self.prices.values()):
             msg = f"prices must be numbers for a million tokens of each kind; got {self.prices!r:.80}"
             raise ArgumentError(msg)
         self._budget = Budget(self.context_tokens, self.passage_tokens, self.count_tokens)
         self._gate = Gate(self.max_concurrency)
+
+    def _check(self, *options: str, optional: bool = False) -> None:
+        """Raise `ArgumentError` for an option that is no whole number above 0, or None where it is optional."""
+        for option in options:
+            if _checks.top_n(getattr(self, option), option) is None and not optional:
+                msg = f"{option} must be a whole number above 0; got None"
+                raise ArgumentError(msg)
 
     @property
     def score_kind(self) -> str:
@@ -149,24 +155,27 @@ class LLMScorer(Closing):
     def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
         """Return one value a passage, higher for better, from rounds of questions."""
 
-    def _shown(self, values: Sequence[float]) -> Sequence[float]:
-        """Return the scores for values that decide the order."""
-        return values
+    def _words(self, count: int) -> int:  # noqa: ARG002 - of a ranking it is more for more passages
+        """Return how many tokens an answer about so many passages has, or more."""
+        return 16
+
+    def _answer(self, count: int) -> int:
+        return self._words(count) + self.answer_tokens
 
     def _rounds(self, query: str, texts: Candidates) -> Rounds[Any, Scores]:
         places = [place for place, text in enumerate(texts) if text.strip()] if query.strip() else []
         until = NEVER if self.deadline is None else monotonic() + self.deadline
-        talk = Talk(self.chat, self._gate, until, self.deadline)
+        talk = Talk(self.chat, self._gate, until, self.deadline, self.max_concurrency)
         values: list[float] = []
         if places:
-            asking = Asking(self, talk, query, [texts[place] for place in places])
+            asked = [texts[place] for place in places]
+            asking = Asking(talk, self._said, self._budget, self._answer, query, asked)
             values = yield from self._ranked(asking)
-        shown = dict(zip(places, self._shown(values), strict=True))
-        order = dict(zip(places, values, strict=True))
+        known = dict(zip(places, values, strict=True))
         least = min(values, default=0.0) - 1.0
         return Scores(
-            [shown.get(place, 0.0) for place in range(len(texts))],
-            order=[order.get(place, least) for place in range(len(texts))],
+            [known.get(place, 0.0) for place in range(len(texts))],
+            order=[known.get(place, least) for place in range(len(texts))],
             report=self._report(talk, len(texts) - len(places)).at(places),
         )
 
@@ -184,7 +193,7 @@ class LLMScorer(Closing):
             retries=sum(reply.retries for reply in talk.replies),
             request_ids=tuple(name for reply in talk.replies for name in reply.request_ids),
             rounds=talk.rounds,
-            truncated=dict(talk.cut),
+            truncated=dict(sorted(talk.cuts)),  # of one place the largest comes last
             query_truncated=talk.query_cut,
             blank=blank,
             answers=dict(answers),
@@ -199,49 +208,12 @@ class LLMScorer(Closing):
         return f"{model} gave no usable answer {len(talk.lost)} times ({counted}): what was asked about kept its order"
 
 
-class Asking:
-    """What one call asks about: the query and its passages, made harmless, measured, and cut when they are shown."""
-
-    def __init__(self, scorer: LLMScorer, talk: Talk, query: str, texts: Sequence[str]) -> None:
-        """Prepare the texts. Raises `ArgumentError` where the context has no room for them."""
-        self.talk = talk
-        self._said, self._budget = scorer._said, scorer._budget  # noqa: SLF001 - the scorer's own
-        self._answer = scorer.answer_tokens
-        whole = harmless(query)
-        self.query = self._budget.cut(whole, scorer.context_tokens // QUERY_SHARE)
-        talk.query_cut = self._budget.tokens(whole) - self._budget.tokens(self.query)
-        self.passages = [passage(text) for text in texts]
-        self.sizes = [self._budget.tokens(text) for text in self.passages]
-        self._fixed = sum(
-            self._budget.tokens(message.content) + OVERHEAD for message in self._said.messages(self.query, ())
-        )
-
-    def __len__(self) -> int:
-        return len(self.passages)
-
-    def together(self, window: int, words: int) -> int:
-        """Return how many passages to show at a time, ``window`` at most; an answer has ``words`` tokens for each."""
-        most = window
-        while True:
-            fits = self._budget.together(self.sizes, self._room(words * most), most)
-            if fits == most:
-                return fits
-            most = fits
-
-    def request(self, window: Sequence[int], words: int, **more: Any) -> ChatRequest:
-        """Return the question about these passages, cut to fit; what is cut is noted."""
-        room = self._room(words)
-        limit = self._budget.limit([self.sizes[place] for place in window], room)
-        shown = [self._budget.cut(self.passages[place], limit) for place in window]
-        for place, text in zip(window, shown, strict=True):
-            if len(text) < len(self.passages[place]):
-                lost = self.sizes[place] - self._budget.tokens(text)
-                self.talk.cut[place] = max(self.talk.cut.get(place, 0), lost)
-        messages = self._said.messages(self.query, shown)
-        return ChatRequest(messages, max_tokens=words + self._answer, until=self.talk.until, **more)
-
-    def _room(self, words: int) -> int:
-        return self._budget.context - self._fixed - words - self._answer
+def reciprocal_ranks(order: Sequence[int]) -> list[float]:
+    """Return each place's score for an order of all places, best first."""
+    values = [0.0] * len(order)
+    for rank, place in enumerate(order, start=1):
+        values[place] = 1.0 / rank
+    return values
 
 
 def builder(kind: type[LLMScorer]) -> Callable[..., LLMScorer]:

@@ -11,9 +11,9 @@ from anyrank import _checks
 from anyrank.errors import ArgumentError
 
 from . import _schedules
-from ._asking import asked, parts
+from ._asking import asked, led, parts
 from ._reading import Reading, read_ranking
-from ._scorer import Asking, LLMScorer, builder
+from ._scorer import LLMScorer, builder, reciprocal_ranks
 from .prompts import LISTWISE, Prompt
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from anyrank._rounds import Rounds
 
+    from ._asking import Reader
+    from ._questions import Asking
     from ._schedules import Schedule, Window
+    from .chat import ChatRequest
 
 __all__ = ["Listwise"]
 
@@ -34,12 +37,13 @@ class Listwise(LLMScorer):
     """Orders windows of passages; the scores are reciprocal ranks.
 
     ``schedule`` says which windows: ``"blocks"`` ranks two covers of all passages at once and then the best of them
-    together, two rounds however many there are; ``"sliding"`` slides a window from the back to the front in steps of
-    ``stride`` (half a window unless given), as the literature does, and is sure of the first ``stride`` places only;
-    ``"tournament"`` lets the best of each block meet again; ``"single"`` shows all at once. ``window`` is how many are
-    shown at a time, ``keep`` how many of the first places matter: a window's worth for blocks, half of one for each
-    block of a tournament. ``shuffles`` shows each window in so many orders and merges the answers by Borda count
-    (permutation self-consistency, Tang et al. 2023, arXiv 2310.07712). ``max_rounds`` refuses longer schedules.
+    together, in two rounds, or three for more than eight windows' worth; ``"sliding"`` slides a window from the back to
+    the front in steps of ``stride`` (half a window unless given), as the literature does, and is sure of the first
+    ``stride`` places only; ``"tournament"`` lets the best of each block meet again; ``"single"`` shows all at once.
+    ``window`` is how many are shown at a time, ``keep`` how many of the first places matter: a window's worth for
+    blocks, half of one for each block of a tournament. ``shuffles`` shows each window in so many orders and merges the
+    answers by Borda count (permutation self-consistency, Tang et al. 2023, arXiv 2310.07712). ``max_rounds`` refuses
+    longer schedules.
 
     An answer need not be perfect: one that names at least ``min_coverage`` of its window is mended, another is asked
     for once more, then in windows half as large; what is still without an answer keeps its order, and the report is
@@ -60,15 +64,16 @@ class Listwise(LLMScorer):
     def __post_init__(self) -> None:
         """Check the options. Raises `ArgumentError`."""
         super().__post_init__()
-        for option in ("window", "stride", "keep", "shuffles", "max_rounds"):
-            _checks.top_n(getattr(self, option), option)
+        self._check("window", "shuffles")
+        self._check("stride", "keep", "max_rounds", optional=True)
         if self.schedule not in _schedules.SCHEDULES:
             msg = f"no schedule {self.schedule!r}; {_checks.suggest(self.schedule, _schedules.SCHEDULES)}"
             raise ArgumentError(msg)
         if self.window < 2 or (self.stride or 1) > self.window:
             msg = f"window={self.window} must be 2 or more, and stride={self.stride} no longer than it"
             raise ArgumentError(msg)
-        if not 0.0 <= (_checks.finite(self.min_coverage) or 0.0) <= 1.0:
+        share = _checks.finite(self.min_coverage)
+        if share is None or not 0.0 <= share <= 1.0:
             msg = f"min_coverage must be a share from 0 to 1; got {self.min_coverage!r}"
             raise ArgumentError(msg)
 
@@ -76,30 +81,24 @@ class Listwise(LLMScorer):
         """Return how many questions each round has for ``count`` passages that fit the context, if no answer fails."""
         return [size * self.shuffles for size in _schedules.rounds_of(self._scheduled(count, self.window))]
 
-    def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
-        order = [0] if len(asking) == 1 else (yield from self._driven(asking))
-        values = [0.0] * len(order)
-        for rank, place in enumerate(order, start=1):
-            values[place] = 1.0 / rank
-        return values
+    def _words(self, count: int) -> int:
+        return WORDS * count
 
-    def _driven(self, asking: Asking) -> Rounds[Any, list[int]]:
-        schedule = self._fitting(asking)
-        windows = next(schedule)
-        while True:
-            asking.talk.rounds += 1
-            ranked = yield from parts(partial(self._window, asking, window) for window in windows)
-            try:
-                windows = schedule.send(ranked)
-            except StopIteration as done:
-                order: list[int] = done.value
-                return order
+    def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
+        if len(asking) == 1:
+            return [1.0]
+        order = yield from led(self._fitting(asking), partial(self._round, asking))
+        return reciprocal_ranks(order)
+
+    def _round(self, asking: Asking, windows: list[Window]) -> Rounds[Any, list[Window]]:
+        asking.talk.rounds += 1
+        return (yield from parts(asking.talk, [partial(self._window, asking, window) for window in windows]))
 
     def _fitting(self, asking: Asking) -> Schedule:
         """Return the schedule, with windows that the context has room for. Raises `ArgumentError`."""
         count = len(asking)
         wanted = count if self.schedule == "single" else min(self.window, count)
-        size = asking.together(wanted, WORDS)
+        size = asking.together(wanted)
         if self.schedule == "single" and size < count:
             msg = (
                 f"{count} passages do not fit into context_tokens={self.context_tokens} together, {size} would: use "
@@ -125,10 +124,8 @@ class Listwise(LLMScorer):
 
     def _window(self, asking: Asking, window: Window) -> Rounds[Any, Window]:
         """Return a window best first: merged from its orders of showing, halved where no answer can be used."""
-        if len(window) == 1:
-            return window
         shown = _presented(window, self.shuffles)
-        readings = yield from parts(partial(self._asked, asking, order) for order in shown)
+        readings = yield from parts(asking.talk, [partial(self._asked, asking, order) for order in shown])
         orders = [
             tuple(order[place] for place in reading.answer)
             for order, reading in zip(shown, readings, strict=True)
@@ -136,11 +133,8 @@ class Listwise(LLMScorer):
         ]
         return _borda(orders, window) if orders else (yield from self._halved(asking, window, readings[0]))
 
-    def _asked(self, asking: Asking, window: Window, *, again: bool = True) -> Rounds[Any, Reading[tuple[int, ...]]]:
-        count = len(window)
-        request = asking.request(window, WORDS * count, schema=_schema(count))
-        read = partial(read_ranking, count=count, min_coverage=self.min_coverage)
-        return (yield from asked(asking.talk, request, read, again=again))
+    def _asked(self, asking: Asking, window: Window) -> Rounds[Any, Reading[tuple[int, ...]]]:
+        return (yield from asking.asked(self._request(asking, window), self._reader(window)))
 
     def _halved(self, asking: Asking, window: Window, failed: Reading[Any]) -> Rounds[Any, Window]:
         """Rank a window by windows half as large; what still has no usable answer keeps its order."""
@@ -148,18 +142,24 @@ class Listwise(LLMScorer):
             asking.talk.lost.append(failed.status)
             return window
         half = (len(window) + 1) // 2
-        schedule = _schedules.sliding(len(window), half, half // 2)
-        smaller = next(schedule)
-        while True:
-            [part] = smaller
-            reading = yield from self._asked(asking, tuple(window[place] for place in part), again=False)
-            if reading.answer is None:
-                asking.talk.lost.append(reading.status)
-            order = range(len(part)) if reading.answer is None else reading.answer
-            try:
-                smaller = schedule.send([tuple(part[place] for place in order)])
-            except StopIteration as done:
-                return tuple(window[place] for place in done.value)
+        smaller = _schedules.sliding(len(window), half, half // 2)
+        order = yield from led(smaller, partial(self._half, asking, window))
+        return tuple(window[place] for place in order)
+
+    def _half(self, asking: Asking, window: Window, smaller: list[Window]) -> Rounds[Any, list[Window]]:
+        [part] = smaller
+        shown = tuple(window[place] for place in part)
+        reading = yield from asked(asking.talk, self._request(asking, shown), self._reader(shown))
+        if reading.answer is None:
+            asking.talk.lost.append(reading.status)
+            return smaller
+        return [tuple(part[place] for place in reading.answer)]
+
+    def _request(self, asking: Asking, window: Window) -> ChatRequest:
+        return asking.request(window, schema=_schema(len(window)))
+
+    def _reader(self, window: Window) -> Reader[tuple[int, ...]]:
+        return partial(read_ranking, count=len(window), min_coverage=self.min_coverage)
 
 
 def _schema(count: int) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from anyrank import _checks
 from anyrank.errors import ArgumentError, ReplyError
 
-from ._asking import asked, parts
+from ._asking import parts
 from ._reading import Reading, read_choice
-from ._scorer import Asking, LLMScorer, builder
+from ._scorer import LLMScorer, builder
 from .prompts import GRADED, YES_NO, Prompt
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anyrank._rounds import Rounds
     from anyrank.scorer import Scope
 
+    from ._questions import Asking
     from .chat import ChatReply
 
 __all__ = ["Pointwise"]
@@ -67,15 +68,15 @@ class Pointwise(LLMScorer):
         return "grade" if self.scale == "graded" else "probability"
 
     def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
+        asking.together(1)  # or there is no room
         asking.talk.rounds = 1
-        return (yield from parts(partial(self._judged, asking, place) for place in range(len(asking))))
+        return (yield from parts(asking.talk, [partial(self._judged, asking, place) for place in range(len(asking))]))
 
     def _judged(self, asking: Asking, place: int) -> Rounds[Any, float]:
-        asking.together(1, 1)
-        request = asking.request([place], 1)
+        request = asking.request([place])
         if self.logprobs:
             request = replace(request, max_tokens=1, alternatives=ALTERNATIVES)
-        reading = yield from asked(asking.talk, request, self._expected if self.logprobs else self._answered)
+        reading = yield from asking.asked(request, self._expected if self.logprobs else self._answered)
         if reading.answer is None:
             asking.talk.lost.append(reading.status)
         return reading.answer or 0.0
@@ -100,9 +101,9 @@ class Pointwise(LLMScorer):
         for token, logprob in reply.alternatives.items():
             word = token.strip().strip("\"'.").lower()
             if word in mass:
-                mass[word] += math.exp(logprob)
+                mass[word] += math.exp(min(logprob, 0.0))
         total = sum(mass.values())
-        if total <= 0.0:
+        if not total > 0.0:  # NaN too
             return Reading("unparsable", why=f"it must begin with one of {', '.join(worth)}")
         return Reading("ok", sum(mass[word] * worth[word] for word in worth) / total)
 

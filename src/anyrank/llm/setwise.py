@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from anyrank import _checks
 from anyrank.errors import ArgumentError
 
-from ._asking import asked, parts
+from ._asking import led, parts
 from ._reading import read_choice
-from ._scorer import Asking, LLMScorer, builder
+from ._scorer import LLMScorer, builder, reciprocal_ranks
 from .pairwise import choice_schema
 from .prompts import SETWISE, Prompt
 
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
     from anyrank._rounds import Rounds
 
-__all__ = ["Setwise"]
+    from ._questions import Asking
 
-WORDS: Final = 16
+__all__ = ["Setwise"]
 
 Group: TypeAlias = tuple[int, ...]
 
@@ -46,33 +45,25 @@ class Setwise(LLMScorer):
     def __post_init__(self) -> None:
         """Check the options. Raises `ArgumentError`."""
         super().__post_init__()
-        for option in ("choices", "keep"):
-            _checks.top_n(getattr(self, option), option)
+        self._check("choices", "keep")
         if self.choices < 2:
             msg = f"choices={self.choices} must be 2 or more: there is nothing to choose from"
             raise ArgumentError(msg)
 
     def _ranked(self, asking: Asking) -> Rounds[Any, list[float]]:
-        knockout = picks(len(asking), asking.together(min(self.choices, len(asking)), WORDS), self.keep)
-        answers: dict[Group, int] | None = None
-        while True:
-            try:
-                groups = knockout.send(answers)  # type: ignore[arg-type]  # None starts it
-            except StopIteration as done:
-                order: list[int] = done.value
-                break
-            asking.talk.rounds += 1
-            best = yield from parts(partial(self._picked, asking, group) for group in groups)
-            answers = dict(zip(groups, best, strict=True))
-        values = [0.0] * len(order)
-        for rank, place in enumerate(order, start=1):
-            values[place] = 1.0 / rank
-        return values
+        size = asking.together(min(self.choices, len(asking)))
+        order = yield from led(picks(len(asking), size, self.keep), partial(self._round, asking))
+        return reciprocal_ranks(order)
+
+    def _round(self, asking: Asking, groups: list[Group]) -> Rounds[Any, dict[Group, int]]:
+        asking.talk.rounds += 1
+        best = yield from parts(asking.talk, [partial(self._picked, asking, group) for group in groups])
+        return dict(zip(groups, best, strict=True))
 
     def _picked(self, asking: Asking, group: Group) -> Rounds[Any, int]:
-        request = asking.request(group, WORDS, schema=choice_schema("best", len(group)))
+        request = asking.request(group, schema=choice_schema("best", len(group)))
         numbers = [str(number) for number in range(1, len(group) + 1)]
-        reading = yield from asked(asking.talk, request, partial(read_choice, choices=numbers))
+        reading = yield from asking.asked(request, partial(read_choice, choices=numbers))
         if reading.answer is None:
             asking.talk.lost.append(reading.status)
             return group[0]

@@ -91,3 +91,21 @@ def test_local_script_runs():
     assert result.returncode == 0, result.stderr
     assert all(name in result.stdout.lower() for name in ("one caller", "langchain", "lancedb", "rerankers"))
     assert not result.stderr
+
+
+def test_schedules_script_runs():
+    """With few trials, which say little: every schedule has its row."""
+    found = run("llm_schedules.py", "--trials=20")
+    assert not found.stderr
+    assert all(schedule in found.stdout for schedule in ("blocks", "sliding", "tournament", "pointwise"))
+
+
+def test_replay_script_finds_what_was_recorded(tmp_path):
+    """Two recorded answers, one of them malformed: the order is the recorded one, and no document is lost."""
+    window = {"qid": "q1", "window": [0, 3], "input_ids": ["a", "b", "c"], "response": "[3] > [3] > [1]"}
+    tmp_path.joinpath("model.jsonl").write_text(json.dumps(window) + "\n")
+    rows = [f"q1 Q0 {document} {rank} {4 - rank} model\n" for rank, document in enumerate("cab", start=1)]
+    tmp_path.joinpath("model.final.trec").write_text("".join(rows))
+    found = run("llm_replay.py", tmp_path)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "repaired" in found.stdout

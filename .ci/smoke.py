@@ -11,6 +11,7 @@ PACKAGES = {
     "langchain-anyrank": "langchain_anyrank",
     "llama-index-postprocessor-anyrank": "llama_index.postprocessor.anyrank",
     "anyrank-haystack": "haystack_integrations.components.rankers.anyrank",
+    "anyrank-lancedb": "anyrank_lancedb",
     "anyrank-redisvl": "anyrank_redisvl",
 }
 
@@ -50,6 +51,15 @@ def haystack() -> str | None:
     return AnyRankRanker(scorer="lexical", top_k=1).run(QUERY, joined)["documents"][0].content
 
 
+def lancedb() -> str:
+    import pyarrow as pa
+
+    from anyrank_lancedb import AnyRankReranker
+
+    found = AnyRankReranker("lexical", top_n=1).rerank_vector(QUERY, pa.table({"text": TEXTS, "_distance": [0.1, 0.2]}))
+    return str(found["text"][0])
+
+
 def redisvl() -> str:
     from anyrank_redisvl import AnyRankReranker
 
@@ -57,7 +67,7 @@ def redisvl() -> str:
     return str(found[0])
 
 
-for use in (core, langchain, llama_index, haystack, redisvl):
+for use in (core, langchain, llama_index, haystack, lancedb, redisvl):
     found = use()
     if found != TEXTS[1]:
         sys.exit(f"{use.__name__} ranked {found!r} first")

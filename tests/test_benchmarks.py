@@ -93,6 +93,13 @@ def test_local_script_runs():
     assert not result.stderr
 
 
+def test_lancedb_script_runs():
+    """With one repeat: LanceDB's fusions beside ours, and whole hybrid queries."""
+    found = run("in_lancedb.py", "--repeats=1", "--rows=1000")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "Hybrid queries" in found.stdout
+
+
 def test_schedules_script_runs():
     """With few trials, which say little: every schedule has its row."""
     found = run("llm_schedules.py", "--trials=20")

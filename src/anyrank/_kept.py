@@ -47,7 +47,8 @@ class Entry(NamedTuple):
             return cls(score)
         try:
             score, order, truncated, span = value
-            return cls(float(score), order, truncated, None if span is None else (span[0], span[1]))
+            finer = None if order is None else float(order)
+            return cls(float(score), finer, int(truncated), None if span is None else (int(span[0]), int(span[1])))
         except (TypeError, ValueError, LookupError):
             msg = f"the store of Cached holds under {key!r} what it was never given: {value!r:.80}"
             raise ScoresError(msg) from None

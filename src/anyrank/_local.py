@@ -6,8 +6,10 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ._lifecycle import Closing
@@ -60,6 +62,10 @@ class _Worker(Generic[M]):
         self.lent: Any = None
         self.waiting: deque[Job] = deque()
 
+    def release(self) -> None:
+        """Let go of the model, whoever still knows the worker."""
+        self.model = self.lent_by = self.lent = None
+
     def taken(self) -> list[Job]:
         """Take the waiting calls that are still wanted, as many as are answered together."""
         jobs: list[Job] = []
@@ -94,7 +100,10 @@ class LocalModel(Closing, ABC, Generic[M]):
 
     def _score_all(self, model: M, jobs: Sequence[Job]) -> list[Scores]:
         """Score the texts of several calls, in common batches where a model can. Runs on the worker."""
-        return [job.context.run(self._score, model, job.query, job.texts) for job in jobs]
+        return list(map(self._score_one, repeat(model), jobs))  # a comprehension's closure would outlive `_clear`
+
+    def _score_one(self, model: M, job: Job) -> Scores:
+        return job.context.run(self._score, model, job.query, job.texts)
 
     def score(self, query: str, texts: Iterable[str]) -> Scores:
         """Score on the worker and wait. Raises what loading raises: `ModelError`, `MissingDependencyError`, OSError."""
@@ -123,6 +132,9 @@ class LocalModel(Closing, ABC, Generic[M]):
         with _starting:
             worker, self._worker = self._worker, None
         if worker is not None:
+            if worker.pid == os.getpid():
+                with suppress(RuntimeError):  # the interpreter ends, and all with it
+                    worker.thread.submit(worker.release)
             worker.thread.shutdown(wait=False)
 
     async def aclose(self) -> None:
@@ -137,28 +149,31 @@ class LocalModel(Closing, ABC, Generic[M]):
     def _answer(self, worker: _Worker[M]) -> None:
         """Answer the calls that wait: this one's, and those of the turns to come, which then find none."""
         jobs = worker.taken()
-        if not jobs:
-            return
-        try:
-            model = self._ready(worker)
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
-            for job in jobs:
-                job.answer.set_exception(error)
-        else:
-            self._answered(model, jobs)
+        if jobs:
+            self._answered(worker, jobs)
 
-    def _answered(self, model: M, jobs: Sequence[Job]) -> None:
-        try:
-            answers = self._score_all(model, jobs)
-        except BaseException as error:  # noqa: BLE001 - as above
-            if len(jobs) == 1:
-                jobs[0].answer.set_exception(error)
-                return
-            for job in jobs:  # one that cannot be scored leaves the others their scores
-                self._answered(model, [job])
-        else:
-            for job, scores in zip(jobs, answers, strict=True):
+    def _answered(self, worker: _Worker[M], jobs: list[Job]) -> None:
+        """Give every call its answer, and empty the list.
+
+        An error knows the frames below it, which know those above: whoever keeps it, as a report does, keeps what they
+        hold. So those below are cleared, and these let go of the calls and of the error.
+        """
+        answers, error = _caught(self._scored, worker, jobs)
+        if error is None:
+            for job, scores in zip(jobs, answers or (), strict=True):
                 job.answer.set_result(scores)
+            return
+        _clear(error)
+        common = len(jobs) == 1 or worker.model is None  # which could not be loaded, then
+        while jobs:
+            if common:
+                jobs.pop(0).answer.set_exception(error)
+            else:  # one that cannot be scored leaves the others their scores
+                self._answered(worker, [jobs.pop(0)])
+        del error
+
+    def _scored(self, worker: _Worker[M], jobs: Sequence[Job]) -> list[Scores]:
+        return self._score_all(self._ready(worker), jobs)
 
     def _ready(self, worker: _Worker[M]) -> M:
         if worker.model is None:
@@ -176,6 +191,25 @@ class LocalModel(Closing, ABC, Generic[M]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_worker"}
+
+
+def _caught(work: Callable[..., R], *arguments: Any) -> tuple[R | None, BaseException | None]:
+    try:
+        return work(*arguments), None
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
+        return None, error
+
+
+def _clear(error: BaseException) -> None:
+    """Let go of what the frames held that an error, and those behind it, passed through: models, and their batches."""
+    from traceback import clear_frames
+
+    cause: BaseException | None = error
+    cleared = set[int]()
+    while cause is not None and id(cause) not in cleared:
+        clear_frames(cause.__traceback__)
+        cleared.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
 
 
 def _whole(text: str) -> str:

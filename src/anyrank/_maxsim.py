@@ -57,9 +57,13 @@ def _best_padded(asked: Tensor, documents: Any, mask: Any) -> Tensor:
 
 
 def as_tensor(array: Any) -> Tensor:
-    """Return an array as a tensor; a read-only one, as from a file mapped into memory, is copied."""
+    """Return an array as a tensor. One of numpy is copied where torch could not share it.
+
+    That is one that is read-only, as from a file mapped into memory, runs backwards, or has the other byte order.
+    """
     import torch
 
     flags = getattr(array, "flags", None)
-    tensor: Tensor = torch.as_tensor(array if flags is None or flags.writeable else array.copy())
+    shared = flags is None or (flags.writeable and array.dtype.isnative and min(array.strides, default=0) >= 0)
+    tensor: Tensor = torch.as_tensor(array if shared else array.astype(array.dtype.newbyteorder("="), order="C"))
     return tensor

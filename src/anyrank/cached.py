@@ -36,7 +36,8 @@ class Cached(TextByText):
     """Keeps a scorer's scores, and asks it only about the texts that it has not scored for this query yet.
 
     ``store`` is any mutable mapping of str to floats and small tuples: a dict, a ``shelve``, a cache on disk or on a
-    server. It is used by one thread at a time, off the event loop, and what it raises reaches the caller as it is.
+    server. It is used by one thread at a time, off the event loop, and what it raises reaches the caller as it is. It
+    has to bear that these threads change; a ``shelve`` that is an sqlite file, as from Python 3.13 on, does not.
     Without one, the ``max_entries`` scores used last (100 000 by default, some 25 MB) are kept in memory.
 
     A score is kept under a hash of the scorer's ``fingerprint`` (else its spec), the query and the text. ``key`` stands

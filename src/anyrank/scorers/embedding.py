@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from anyrank._library import LibraryModel, document_prompt, fitted, tokens_cut
@@ -48,9 +49,11 @@ class Embedding(LibraryModel["SentenceTransformer"]):
         texts = list(dict.fromkeys(text for job in jobs for text in job.texts))
         rows = {text: row for row, text in enumerate(texts)}
         prompt = document_prompt(model)
-        asked = fitted(lambda part: model.encode_query(part, **settings).float(), [job.query for job in jobs])
-        found = fitted(lambda part: model.encode_document(part, prompt=prompt, **settings).float(), texts)
-        cut = tokens_cut(model.tokenizer, model.max_seq_length or 2**31, [prompt + text for text in texts])
+        asked = fitted(partial(model.encode_query, **settings), [job.query for job in jobs]).float()
+        found = fitted(partial(model.encode_document, prompt=prompt, **settings), texts).float()
+        limit = model.max_seq_length
+        prompted = [prompt + text for text in texts]
+        cut = tokens_cut(model.tokenizer, limit, prompted) if isinstance(limit, int) else {}
         answers = []
         for job, vector in zip(jobs, asked, strict=True):
             mine = [rows[text] for text in job.texts]

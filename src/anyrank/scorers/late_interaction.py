@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 from anyrank import _checks
-from anyrank._library import LibraryModel, document_prompt
+from anyrank._library import LibraryModel, document_prompt, in_parts
+from anyrank._limits import most_positions
+from anyrank._local import Job
 from anyrank._maxsim import as_tensor, maxsim
 from anyrank.errors import ArgumentError
 from anyrank.ranking import Report
@@ -79,40 +83,54 @@ class LateInteraction(LibraryModel["_Encoder"]):
         model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
         if not _has_own_projection(model, self.model, self.revision):
             _drop_projection(model)
-        if self.max_length is not None:
-            cast("Any", model[0]).document_length = self.max_length
+        transformer = cast("Any", model[0])
+        length = self.max_length or transformer.document_length
+        positions = most_positions(transformer.model)
+        transformer.document_length = min(length, positions) if length and positions else length
         batch_size = self._together(model)
         self._accelerated(model)
         return _Encoder(model, batch_size, _Cache(self.cache_bytes))
 
     def _score(self, model: _Encoder, query: str, texts: Candidates) -> Scores:
-        asked = model.query(query)
-        distinct = list(dict.fromkeys(texts))
-        given = self._given(distinct, asked.shape[1])
-        found: dict[str, float] = {}
-        cut: dict[str, int] = {}
-        for few in chain([given], model.documents([text for text in distinct if text not in given])):
-            scores = maxsim(asked, [document.vectors for document in few.values()]).tolist()
-            found.update(zip(few, scores, strict=True))
-            cut.update((text, document.cut) for text, document in few.items() if document.cut)
-        raw = [found[text] for text in texts]
-        report = Report(truncated={place: cut[text] for place, text in enumerate(texts) if text in cut})
+        return self._score_all(model, [Job(query, texts)])[0]
+
+    def _score_all(self, model: _Encoder, jobs: Sequence[Job]) -> list[Scores]:
+        """Encode every query and every distinct text once, in common batches; of the texts, keep scores only."""
+        asked = model.queries([job.query for job in jobs])
+        tallies = [
+            _Tally(vectors, set(job.texts), job.context.run(self._given, job.texts, vectors.shape[1]))
+            for job, vectors in zip(jobs, asked, strict=True)
+        ]
+        missing = dict.fromkeys(
+            text for tally, job in zip(tallies, jobs, strict=True) for text in tally.lacks(job.texts)
+        )
+        for few in model.documents(list(missing)):
+            for tally in tallies:
+                tally.add(few)
+        return [self._scores(job.texts, tally) for job, tally in zip(jobs, tallies, strict=True)]
+
+    def _scores(self, texts: Candidates, tally: _Tally) -> Scores:
+        raw = [tally.scores[text] for text in texts]
+        report = Report(truncated={place: tally.cut[text] for place, text in enumerate(texts) if text in tally.cut})
         if self.activation is None:
             return Scores(raw, report=report)
-        return Scores((score / max(1, len(asked)) for score in raw), order=raw, report=report)
+        return Scores((score / max(1, len(tally.asked)) for score in raw), order=raw, report=report)
 
-    def _given(self, texts: list[str], size: int) -> dict[str, _Document]:
+    def _given(self, texts: Iterable[str], size: int) -> dict[str, _Document]:
         """Return the documents whose vectors are known. Raises `ArgumentError` for ones that cannot be right."""
         if self.vectors is None:
             return {}
+        distinct = list(dict.fromkeys(texts))
         if isinstance(self.vectors, Mapping):
-            arrays: Sequence[Any] = [self.vectors.get(text) for text in texts]
+            arrays: Any = [self.vectors.get(text) for text in distinct]
         else:
-            arrays = self.vectors(list(texts))
-        if len(arrays) != len(texts):
-            msg = f"the function given as vectors= returned {len(arrays)} arrays for {len(texts)} texts"
+            arrays = self.vectors(list(distinct))
+        count = None if isinstance(arrays, (str, Mapping)) or not hasattr(arrays, "__len__") else len(arrays)
+        if count != len(distinct):
+            many = f"a {type(arrays).__name__}" if count is None else f"{count} arrays"
+            msg = f"the function given as vectors= returned {many} for {len(distinct)} texts, not an array for each"
             raise ArgumentError(msg)
-        pairs = zip(texts, arrays, strict=True)
+        pairs = zip(distinct, arrays, strict=True)
         return {text: _Document(_checked(array, size, text)) for text, array in pairs if array is not None}
 
 
@@ -141,6 +159,29 @@ class _Document:
 
     vectors: Tensor
     cut: int = 0
+
+
+class _Tally:
+    """What is known so far of one call: the scores of its texts, and what was cut of them."""
+
+    def __init__(self, asked: Tensor, texts: AbstractSet[str], given: Mapping[str, _Document]) -> None:
+        self.asked = asked
+        self.scores: dict[str, float] = {}
+        self.cut: dict[str, int] = {}
+        self._texts = texts
+        self.add(given)
+
+    def lacks(self, texts: Iterable[str]) -> Iterator[str]:
+        """Give the texts that have no score yet."""
+        return (text for text in texts if text not in self.scores)
+
+    def add(self, documents: Mapping[str, _Document]) -> None:
+        """Score those documents that are asked about, and not scored yet."""
+        mine = {text: documents[text] for text in self.lacks(documents) if text in self._texts}
+        if mine:
+            scores = maxsim(self.asked, [document.vectors for document in mine.values()]).tolist()
+            self.scores.update(zip(mine, scores, strict=True))
+            self.cut.update((text, document.cut) for text, document in mine.items() if document.cut)
 
 
 class _Cache:
@@ -177,9 +218,12 @@ class _Encoder:
     batch_size: int
     cache: _Cache
 
-    def query(self, text: str) -> Tensor:
-        """Return a query's vectors as float32."""
-        return self.model.encode_query([text], show_progress_bar=False)[0].float()
+    def queries(self, texts: list[str]) -> list[Tensor]:
+        """Return the vectors of each query as float32."""
+        distinct = list(dict.fromkeys(texts))
+        found = self._encoded(self.model.encode_query, distinct)
+        vectors = {text: rows.float() for text, rows in zip(distinct, found, strict=True)}
+        return [vectors[text] for text in texts]
 
     def documents(self, texts: list[str]) -> Iterator[dict[str, _Document]]:
         """Give distinct texts with their vectors: first all that are kept, then batch by batch, the longest first."""
@@ -190,9 +234,7 @@ class _Encoder:
         missing.sort(key=lengths.__getitem__, reverse=True)
         for start in range(0, len(missing), self.batch_size):
             batch = missing[start : start + self.batch_size]
-            vectors = self.model.encode_document(
-                batch, prompt=self._prompt, batch_size=len(batch), show_progress_bar=False
-            )
+            vectors = self._encoded(partial(self.model.encode_document, prompt=self._prompt), batch)
             encoded = {
                 text: _Document(rows, max(0, lengths[text] - self._limit))
                 for text, rows in zip(batch, vectors, strict=True)
@@ -200,6 +242,10 @@ class _Encoder:
             yield encoded
             for text, document in encoded.items():
                 self.cache.add(text, document)
+
+    def _encoded(self, encode: Callable[..., Any], texts: list[str]) -> Iterator[Tensor]:
+        work = partial(encode, batch_size=self.batch_size, show_progress_bar=False)
+        return chain.from_iterable(in_parts(work, texts))
 
     def _lengths(self, texts: list[str]) -> dict[str, int]:
         """Return how many tokens each text has, prefix and special ones included, before anything is cut."""

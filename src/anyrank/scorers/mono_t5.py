@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from anyrank._library import LibraryModel, fitted
+from anyrank._library import DTYPES, LibraryModel, fitted
 from anyrank._registry import require
 from anyrank.errors import ArgumentError, ModelError
 from anyrank.ranking import Report
@@ -60,6 +60,7 @@ class MonoT5(LibraryModel["_Reader"]):
         """Check what can be checked without the model; raises `ArgumentError`."""
         super().__post_init__()
         self._one_of("backend", ("auto", "torch"))
+        self._one_of("dtype", [dtype for dtype in DTYPES if dtype != "int8"])
         if self.max_length is not None and self.max_length < LEAST:
             msg = f"mono_t5 needs max_length={LEAST} or more, for the prompt's own words; got {self.max_length}"
             raise ArgumentError(msg)
@@ -68,12 +69,10 @@ class MonoT5(LibraryModel["_Reader"]):
 
     def _load(self) -> _Reader:
         transformers = require("transformers", needed_by=f"scorer {self.name!r}", install="anyrank[local]")
-        from sentence_transformers.util import get_device_name
-
-        device = self.device or get_device_name()
+        device = self._device()
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
-        tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **source)
         with self._weights() as weights:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **source)
             model, loading = transformers.AutoModelForSeq2SeqLM.from_pretrained(
                 self.model, dtype=self._torch_dtype(device), output_loading_info=True, **source, **weights
             )

@@ -87,7 +87,7 @@ def test_a_short_soak_finds_nothing_wrong():
 
 def test_local_script_runs():
     """Its sections print their tables; peers that are not installed are left out by name."""
-    result = run("local.py", "--repeats=1", "--quick", "--only=one,peers")
+    result = run("local.py", "--repeats=1", "--quick", "--only=one,latency,peers")
     assert result.returncode == 0, result.stderr
     assert all(name in result.stdout.lower() for name in ("one caller", "langchain", "lancedb", "rerankers"))
     assert not result.stderr

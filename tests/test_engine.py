@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import subprocess
 import sys
 import threading
 import traceback
@@ -340,6 +341,20 @@ def test_openvino_that_is_not_there_is_named_only_when_forced(models, monkeypatc
     with pytest.raises(MissingDependencyError, match=r"pip install 'anyrank\[fast\]'"):
         load(spec, backend="openvino").score(QUERY, TEXTS)
     assert len(load(spec).score(QUERY, TEXTS)) == len(TEXTS)
+
+
+def test_openvino_tells_its_makers_nothing():
+    """Its telemetry, on unless a user opts out, is never begun by us, nor hidden from who imports it."""
+    code = """
+import sys
+from anyrank._openvino import library
+library()
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry")]
+from openvino.tools.ovc import convert_impl
+assert convert_impl.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+import openvino_telemetry
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_the_folder_is_the_users_cache_unless_told(monkeypatch, tmp_path):

@@ -132,7 +132,7 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
         model: Any = self._ready(worker)
         if model is not worker.lent_by:
             own = deepcopy(getattr(model, "tokenizer", None) or model.model.tokenizer)
-            own.model_max_length = self.max_length or getattr(model, "max_seq_length", None) or own.model_max_length
+            own.model_max_length = getattr(model, "max_seq_length", None) or self.max_length or own.model_max_length
             worker.lent_by, worker.lent = model, own
         return worker.lent
 
@@ -164,12 +164,12 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
 
         Raises `ModelError` or `MissingDependencyError` where it is asked for and not possible.
         """
+        from ._openvino import accelerate, library
+
         if self._forced:
-            require("openvino", needed_by=self._forced, install="anyrank[fast]")
+            library(self._forced)
         elif self.backend == "torch" or self.dtype == "float16" or str(model.device) != "cpu" or not _installed():
             return
-        from ._openvino import accelerate
-
         try:
             accelerate(model[0], self.dtype)
         except ModelError as error:

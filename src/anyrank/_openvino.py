@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from contextlib import suppress
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
 
+from ._registry import require
 from .errors import ModelError
 
 if TYPE_CHECKING:
@@ -46,6 +47,22 @@ if hasattr(os, "register_at_fork"):
 PRECISIONS: Final = {"float32": "f32", "bfloat16": "bf16"}
 
 PROBES: Final = ("a", "What is the capital of France? Paris is the capital and the largest city of France.")
+
+
+def library(needed_by: str = "backend='openvino'") -> Any:
+    """Return OpenVINO, without the part that tells its makers of each import and conversion.
+
+    Raises `MissingDependencyError` where it is not installed.
+    """
+    teller = "openvino_telemetry"
+    silenced = "openvino" not in sys.modules and teller not in sys.modules
+    if silenced:
+        sys.modules[teller] = None  # type: ignore[assignment]  # as if it were not installed
+    try:
+        return require("openvino", needed_by=needed_by, install="anyrank[fast]")
+    finally:
+        if silenced:
+            del sys.modules[teller]
 
 
 def accelerate(transformer: Any, dtype: str) -> None:
@@ -98,7 +115,7 @@ class _Program(NamedTuple):
 
 
 def _compiled(program: _Program, dtype: str) -> Any:
-    openvino: Any = import_module("openvino")
+    openvino = library()
     core = openvino.Core()
     model = _converted(openvino, core, program, dtype)
     settings = {"PERFORMANCE_HINT": "LATENCY"}

@@ -110,9 +110,9 @@ class PairReader:
         """
         from torch import sigmoid, tensor
 
-        raw = tensor(logits)
+        raw, activation = tensor(logits), self.model.activation_fn
         if saved:
-            found: list[float] = (self.model.activation_fn(raw) if self.model.num_labels == 1 else raw).tolist()
+            found: list[float] = (raw if activation is None or self.model.num_labels > 1 else activation(raw)).tolist()
             return found
         probabilities: list[float] = sigmoid(
             raw / (1.0 if self.template is None else self.template.temperature)

@@ -145,7 +145,8 @@ class Chunked(TextByText):
                 self._lent = lent, Tokens.of(lent) or Words()
             measure = self._lent[1]
             reads = getattr(self.scorer, "max_length", None) if isinstance(measure, Tokens) else None
-        return measure, self.max_length or reads or measure.limit
+        known = [limit for limit in (reads, measure.limit) if limit]  # a prompt's words are off the second already
+        return measure, self.max_length or min(known, default=None)
 
     def _room(self, measure: Measure, limit: int | None, query: str) -> tuple[float, float]:
         """Return how much a window for this query holds, and how much of that the next one repeats."""

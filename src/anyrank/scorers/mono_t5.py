@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from anyrank._library import DTYPES, LibraryModel, fitted
+from anyrank._read_out import read_only
 from anyrank._registry import require
 from anyrank.errors import ArgumentError, ModelError
 from anyrank.ranking import Report
@@ -82,7 +83,11 @@ class MonoT5(LibraryModel["_Reader"]):
                 f"{self.model!r} is no whole encoder-decoder: the checkpoint lacks {missing}, so scores would be random"
             )
             raise ModelError(msg)
-        _read_only(model, self._answers(tokenizer, model.config))
+        if not read_only(model, self._answers(tokenizer, model.config)):
+            msg = (
+                f"{self.model!r} has an output layer that is not plain, and is not read: use unquantised weights"
+            )
+            raise ModelError(msg)
         model.to(device).eval()
         return _Reader(tokenizer, model, self.max_length or TRAINED_LENGTH, self._together(model))
 
@@ -101,7 +106,7 @@ class MonoT5(LibraryModel["_Reader"]):
         return [vocabulary[token] for token in tokens]
 
     def _score(self, model: _Reader, query: str, texts: Candidates) -> Scores:
-        inputs, cut = model.inputs(query, list(texts))
+        inputs, cut, query_cut = model.inputs(query, list(texts))
         order = sorted(range(len(inputs)), key=lambda place: len(inputs[place]), reverse=True)
         odds: list[float] = [0.0] * len(inputs)
         shown = list(odds)
@@ -111,7 +116,7 @@ class MonoT5(LibraryModel["_Reader"]):
             for place, raw, probability in zip(places, found.tolist(), found.sigmoid().tolist(), strict=True):
                 odds[place], shown[place] = raw, probability
         truncated = {place: count for place, count in enumerate(cut) if count}
-        return Scores(shown, order=odds, report=Report(truncated=truncated))
+        return Scores(shown, order=odds, report=Report(truncated=truncated, query_truncated=query_cut))
 
 
 def _pair(tokens: object) -> tuple[str, str]:
@@ -123,17 +128,6 @@ def _pair(tokens: object) -> tuple[str, str]:
     raise ArgumentError(msg)
 
 
-def _read_only(model: Any, ids: list[int]) -> None:
-    """Leave only two rows of the output layer, in float32: scores that differ little would tie in half precision."""
-    import torch
-
-    weight = model.get_output_embeddings().weight
-    read_out = torch.nn.Linear(weight.shape[1], len(ids), bias=False, dtype=torch.float32)
-    read_out.weight = torch.nn.Parameter(weight[ids].detach().float())
-    read_out.register_forward_pre_hook(lambda _module, inputs: (inputs[0].float(),))
-    model.set_output_embeddings(read_out)
-
-
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """A loaded model with its tokenizer."""
@@ -143,16 +137,18 @@ class _Reader:
     max_length: int
     batch_size: int
 
-    def inputs(self, query: str, texts: list[str]) -> tuple[list[list[int]], list[int]]:
-        """Return each text's prompt as token ids, and how many of its tokens there was no room for."""
+    def inputs(self, query: str, texts: list[str]) -> tuple[list[list[int]], list[int], int]:
+        """Return each text's prompt as token ids, and how many tokens of each, and of the query, had no room."""
         before, between, last = self._ids(list(PROMPT))
         last = [*last, self.tokenizer.eos_token_id]
         room = self.max_length - len(before) - len(between) - len(last)
         [asked] = self._ids([query])
-        start = [*before, *asked[: room * 3 // 4], *between]
+        most = room * 3 // 4
+        start = [*before, *asked[:most], *between]
         room = self.max_length - len(start) - len(last)
         read = self._ids(texts)
-        return [[*start, *ids[:room], *last] for ids in read], [max(0, len(ids) - room) for ids in read]
+        cut = [max(0, len(ids) - room) for ids in read]
+        return [[*start, *ids[:room], *last] for ids in read], cut, max(0, len(asked) - most)
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
         found = self.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)

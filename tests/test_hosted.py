@@ -829,7 +829,9 @@ def test_ctrl_c_ends_a_process_whose_requests_are_under_way(cohere):
     """Also where a list was split, and threads wait for replies that take long."""
     cohere.delay = 20.0
     code = f"""
+import signal
 from anyrank import Reranker, load
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background it is ignored
 print("ready", flush=True)
 Reranker(load("cohere", api_key={KEY!r}, base_url={cohere.url!r}, max_documents=1)).rerank("q", ["a", "b", "c"])
 """

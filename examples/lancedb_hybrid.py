@@ -29,6 +29,10 @@ from anyrank_lancedb import AnyRankReranker, LinearCombinationReranker, RRFReran
 MODULES = ("heapq", "bisect", "itertools", "functools")
 QUERY = "iterate over several sorted inputs as if they were one"
 ANSWER = "heapq.merge"
+FUSIONS = {
+    "  fused 2 to 1": RRFReranker(weights={"vector": 2, "fts": 1}),
+    "  fused by scores": LinearCombinationReranker(normalize="corrected"),
+}
 
 
 def main() -> None:
@@ -47,9 +51,9 @@ def main() -> None:
         for kind, search in searches(table, question).items():
             shown.add_row(kind, *cells(search().limit(3).to_arrow()), style="dim")
             shown.add_row("  reranked", *cells(rerank(search(), reranker, QUERY, candidates=20, limit=3)))
-        for fusion in (RRFReranker(weights={"vector": 2, "fts": 1}), LinearCombinationReranker(normalize="corrected")):
+        for name, fusion in FUSIONS.items():
             found = searches(table, question)["hybrid"]().rerank(reranker=fusion).limit(3).to_arrow()
-            shown.add_row(str(fusion), *cells(found), style="dim")
+            shown.add_row(name, *cells(found), style="dim")
         found = asyncio.run(arerank(searches(table, question)["hybrid"](), reranker, candidates=20, limit=3))
         shown.add_row("hybrid, awaited", *cells(found))
         Console().print(shown)

@@ -90,6 +90,9 @@ class Fuser:
         if self.method not in METHODS:
             msg = f"no fusion method named {self.method!r}; {_checks.suggest(self.method, METHODS)}"
             raise FusionError(msg)
+        if not isinstance(self.parameters, Mapping | None):
+            msg = f"parameters must be a dict, such as {{'k': 60}}; got a {type(self.parameters).__name__}"
+            raise FusionError(msg)
         parameters = dict(self.parameters or {})
         normalize = parameters.pop("normalize", None) or self.normalize
         object.__setattr__(self, "parameters", parameters)

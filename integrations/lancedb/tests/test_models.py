@@ -78,6 +78,19 @@ def test_hosted_options(monkeypatch):
         JinaReranker().rerank_vector(QUERY, FOUND)
 
 
+def test_lancedbs_variable_goes_first(monkeypatch):
+    """Cohere's own client reads another one, which counts where LanceDB's is not set."""
+    with running("cohere_v1") as service:
+        monkeypatch.setenv("ANYRANK_COHERE_V1_BASE_URL", service.url)
+        monkeypatch.setenv("COHERE_API_KEY", KEY)
+        monkeypatch.setenv("CO_API_KEY", "another")
+        assert CohereReranker().rerank_vector(QUERY, FOUND).num_rows == 3
+        monkeypatch.delenv("COHERE_API_KEY")
+        monkeypatch.setenv("CO_API_KEY", KEY)
+        assert CohereReranker().rerank_vector(QUERY, FOUND).num_rows == 3
+    assert len(service.requests) == 2
+
+
 def test_keys_are_not_kept_in_sight():
     """A key is in no attribute and in no text of a reranker."""
     reranker = CohereReranker(api_key="s3cr3t")
@@ -130,6 +143,7 @@ def test_models_are_loaded_late(tmp_path):
         (lambda: CrossEncoderReranker(batch_size=0), "batch_size must be"),
         (lambda: AnswerdotaiRerankers("flashrank"), "model_type='flashrank'; known: colbert"),
         (lambda: JinaReranker(top_n=0), "top_n must be"),
+        (lambda: JinaReranker(scorer_options="timeout"), "scorer_options must be a dict .*; got a str"),
         (lambda: ColbertReranker(return_score="none"), "return_score must be"),
     ],
 )

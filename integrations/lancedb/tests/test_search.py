@@ -2,11 +2,16 @@
 
 import asyncio
 import contextvars
+import gc
+import threading
+import warnings
 
 import lancedb
 import pytest
 from lance_results import QUERY, ids, scores, vectors
+from lancedb.query import LanceVectorQueryBuilder
 
+import anyrank
 from anyrank.errors import ArgumentError
 from anyrank_lancedb import AnyRankReranker, RRFReranker, arerank, rerank
 
@@ -90,6 +95,60 @@ def test_sync_searches_off_the_loop(table):
     assert ids(found) == ids(rerank(searches(table)[2][0], RRFReranker(), limit=4))
 
 
+def test_a_search_stays_as_it_was(database, table):
+    """It may be run again, as itself or with another reranker, also while it still runs."""
+
+    def constant(number):
+        return AnyRankReranker(lambda _query, texts: [number] * len(texts))
+
+    search = table.search(VECTOR).limit(2)
+    rerank(search, constant(1.0), QUERY, candidates=6)
+    assert search.to_arrow().column_names == table.search(VECTOR).limit(2).to_arrow().column_names
+    assert ids(search.to_arrow()) == ids(table.search(VECTOR).limit(2).to_arrow())
+
+    async def main(opened):
+        for again in (search, queries(opened)[0][0].limit(2), queries(opened)[2][0].limit(2)):
+            both = await asyncio.gather(*(arerank(again, constant(number), QUERY) for number in (1.0, 2.0)))
+            assert [set(scores(found)) for found in both] == [{1.0}, {2.0}]
+        once = queries(opened)[0][0].limit(2)
+        await arerank(once, constant(1.0), QUERY)
+        assert "_relevance_score" not in (await once.to_arrow()).column_names
+
+    awaited(database, table, main)
+
+
+def test_a_hybrid_search_keeps_to_its_limit(table):
+    """LanceDB cuts a hybrid search's rows to its limit, however many its two lists gave the reranker."""
+    seen = []
+
+    def counting(query, texts):
+        seen.append(len(texts))
+        return by_length(query, texts)
+
+    found = rerank(searches(table)[2][0], AnyRankReranker(counting), candidates=3)
+    assert found.num_rows == 3 < seen[0] <= 6
+
+
+def test_what_is_no_search_is_named(database, table):
+    """A table, an unawaited search, a search of the other API and a scorer are refused by what they are."""
+    lexical = AnyRankReranker("lexical")
+    with pytest.raises(ArgumentError, match=r"such as table\.search\(…\).*got a LanceTable"):
+        rerank(table, lexical, QUERY)
+    for scorer in ("lexical", anyrank.Reranker("lexical")):
+        with pytest.raises(ArgumentError, match=r"such as AnyRankReranker\('lexical'\); got a (str|Reranker)"):
+            rerank(table.search(VECTOR), scorer, QUERY)
+
+    async def main(opened):
+        with pytest.raises(ArgumentError, match="got a coroutine"):
+            await arerank(opened.search(VECTOR), lexical, QUERY)
+        with pytest.raises(ArgumentError, match="await arerank"):
+            rerank(queries(opened)[0][0], lexical, QUERY)
+        found = await arerank(await opened.search(VECTOR), lexical, QUERY, limit=2)
+        assert found.num_rows == 2
+
+    awaited(database, table, main)
+
+
 def test_async_scorers_run_on_the_callers_loop(database, table):
     """Forty searches at once wait for each other in an async scorer, more than a thread pool would let in."""
 
@@ -157,6 +216,34 @@ def test_cancelling_reaches_the_scorer(database, table):
     awaited(database, table, main)
 
 
+def test_given_up_while_it_searches(table, monkeypatch):
+    """A search that ends when nobody waits any more, and the loop is closed, asks no reranker and warns of nothing."""
+    asked, began, release = [], threading.Event(), threading.Event()
+    run, before = LanceVectorQueryBuilder.to_arrow, set(threading.enumerate())
+
+    def slow(search):
+        began.set()
+        release.wait(WAIT)
+        return run(search)
+
+    async def main():
+        work = asyncio.ensure_future(arerank(table.search(VECTOR), AnyRankReranker(asked.append), QUERY))
+        await asyncio.to_thread(began.wait, WAIT)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    monkeypatch.setattr(LanceVectorQueryBuilder, "to_arrow", slow)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        asyncio.run(main())
+        release.set()
+        for thread in set(threading.enumerate()) - before:
+            thread.join(WAIT)
+        gc.collect()
+    assert asked == [warning.message for warning in warned if warning.category is RuntimeWarning] == []
+
+
 def test_context_reaches_the_scorer(database, table):
     """A scorer sees the context variables of whoever awaits, as tracing needs."""
     trace = contextvars.ContextVar("trace", default="none")
@@ -180,6 +267,7 @@ def test_context_reaches_the_scorer(database, table):
         ({"candidates": 0}, "candidates must be a whole number above 0"),
         ({"limit": -1}, "limit must be"),
         ({"offset": -1}, "offset must be a whole number of at least 0"),
+        ({"offset": True}, "offset must be a whole number of at least 0"),
         ({"candidates": 5, "limit": 3, "offset": 5}, "too few for a page of 3 rows from row 5 on"),
         ({"candidates": 5, "limit": 6}, "too few for a page of 6 rows"),
     ],

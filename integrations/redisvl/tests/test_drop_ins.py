@@ -115,6 +115,13 @@ def test_misspelt_arguments_are_refused(name):
         getattr(ours, name)(tiemout=3)
 
 
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_key_alone_is_no_api_config(name):
+    """It is refused without being shown."""
+    with pytest.raises(ArgumentError, match=r"api_config must be a dict.*got a str$"):
+        getattr(ours, name)("a-model", api_config=KEY)
+
+
 def test_redisvls_variable_goes_first(cohere, monkeypatch):
     """Cohere's own client reads another one, which counts where RedisVL's is not set."""
     reranker = ours.CohereReranker()

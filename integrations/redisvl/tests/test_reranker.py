@@ -64,6 +64,7 @@ def test_what_is_scored(docs, settings, texts):
     ("docs", "settings", "message"),
     [
         (ROWS, {}, "no document has a field 'content' (fields there are: id, title): say with rank_by="),
+        ([{}], {}, "no document has a field 'content' (fields there are: none)"),
         (ROWS, {"rank_by": "titel"}, "no document has a field 'titel'"),
         (ROWS, {"rank_by": "id"}, "field 'id' of document 0 is of type int"),
     ],

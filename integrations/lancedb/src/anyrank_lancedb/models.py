@@ -8,15 +8,16 @@ environment's. ``scorer_options`` are further options of the scorer: ``{"base_ur
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, InitVar, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from anyrank.errors import ArgumentError
 from anyrank_lancedb.reranker import AnyRankReranker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from anyrank.adapter import ApiKey, OnReport
     from anyrank_lancedb._texts import Column
     from anyrank_lancedb.base import ReturnScore
@@ -45,13 +46,14 @@ class _Named(AnyRankReranker):
 
     def _build(self, scorer: str, options: Mapping[str, Any], api_key: ApiKey | None = None) -> None:
         """Build the scorer of this spec and model."""
+        given = {} if self.scorer_options is None else self.scorer_options
         AnyRankReranker.__init__(
             self,
             f"{scorer}:{self.model_name}",
             self.column,
             return_score=self.return_score,
             top_n=self.top_n,
-            scorer_options={**options, **(self.scorer_options or {})},
+            scorer_options={**options, **given} if isinstance(given, Mapping) else given,
             api_key=api_key,
             on_report=self.on_report,
         )
@@ -90,6 +92,10 @@ class CohereReranker(_Hosted):
     service: ClassVar[str] = "cohere_v1"
 
     model_name: str = "rerank-english-v3.0"
+
+    def __post_init__(self, api_key: ApiKey | None) -> None:
+        """Build the scorer, whose own first variable for a key is the one of Cohere's client."""
+        super().__post_init__(partial(os.environ.get, "COHERE_API_KEY") if api_key is None else api_key)
 
 
 @dataclass(eq=False)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from asyncio import get_running_loop, run, run_coroutine_threadsafe, to_thread, wrap_future
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextvars import copy_context
-from inspect import iscoroutine
+from copy import copy
+from inspect import iscoroutine, iscoroutinefunction
 from threading import Event, Thread
 from typing import Any, TypeAlias
 
@@ -33,16 +34,23 @@ def rerank(
     """Run a search, rerank what it finds, and return ``limit`` rows after the first ``offset``.
 
     ``query_builder`` is a search of LanceDB's sync API: vector, full-text or hybrid. ``candidates`` is how many rows
-    each of its lists gives the reranker, None what the search says itself; ``limit`` None returns all. ``query`` is
+    each of its lists gives the reranker; None is the search's own ``limit``, 10 if it has none. ``limit`` None returns
+    all that LanceDB does, which of a hybrid search are as many rows, best first, not two lists of them. ``query`` is
     what the reranker is asked, by default what the search was asked, which for a search by vector is nothing.
-    Raises `anyrank.errors.ArgumentError` for numbers that cannot be right.
+
+    The search is left as it was. Raises `anyrank.errors.ArgumentError` for what is no search or no reranker, and for
+    numbers that cannot be right.
     """
     page = _Page(candidates, limit, offset)
 
     def ask(method: str, *given: Any) -> pa.Table:
         return getattr(reranker, method)(*given)
 
-    return page.of(_attached(query_builder, _Asking(reranker, ask, query), page).to_arrow())
+    search = _attached(query_builder, _Asking(reranker, ask, query), page)
+    if iscoroutinefunction(search.to_arrow):
+        msg = f"rerank takes a search of LanceDB's sync API; got {_named(search)}: use `await arerank(…)`"
+        raise ArgumentError(msg)
+    return page.of(search.to_arrow())
 
 
 async def arerank(
@@ -58,13 +66,15 @@ async def arerank(
 
     LanceDB calls a reranker where it stands: ``await search.rerank(reranker).to_arrow()`` holds the loop until the
     scores are there. Here the search waits in a thread of its own, and the reranker works on the running loop, by its
-    async methods where it has any.
+    async methods where it has any. Of an async search ``candidates`` stays the limit.
     """
     page, loop = _Page(candidates, limit, offset), get_running_loop()
     pending: list[Future[pa.Table]] = []
     over = Event()
 
     def ask(method: str, *given: Any) -> pa.Table:
+        if over.is_set():  # given up while it searched, and the loop may be closed by now
+            raise CancelledError
         pending.append(run_coroutine_threadsafe(_awaited(reranker, method, *given), loop))
         if over.is_set():  # given up before the line above was through
             pending[-1].cancel()
@@ -86,7 +96,7 @@ class _Page:
         self.candidates = checked_top_n(candidates, "candidates")
         self.limit = checked_top_n(limit, "limit")
         self.offset = offset
-        if not isinstance(offset, int) or offset < 0:
+        if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
             msg = f"offset must be a whole number of at least 0; got {offset!r:.80}"
             raise ArgumentError(msg)
         if self.candidates is not None and self.candidates < max(self.limit or 1, offset + 1):
@@ -102,6 +112,9 @@ class _Asking(lancedb.rerankers.Reranker):  # type: ignore[misc]  # an untyped p
     """Stands in LanceDB's query for a reranker, and passes on what it is asked."""
 
     def __init__(self, reranker: lancedb.rerankers.Reranker, ask: Ask, query: str | None) -> None:
+        if not isinstance(reranker, lancedb.rerankers.Reranker):
+            msg = f"reranker must be LanceDB's kind, such as AnyRankReranker('lexical'); got {_named(reranker)}"
+            raise ArgumentError(msg)
         super().__init__(reranker.score)
         self._ask = ask
         self._query = query
@@ -116,12 +129,26 @@ class _Asking(lancedb.rerankers.Reranker):  # type: ignore[misc]  # an untyped p
         return self._ask("rerank_hybrid", self._query or query, vector_results, fts_results)
 
 
-def _attached(search: Any, reranker: _Asking, page: _Page) -> Any:
+def _attached(query_builder: Any, reranker: _Asking, page: _Page) -> Any:
+    """Return a copy of the search with this reranker: a search that runs twice, even at once, has one for each run."""
+    if not hasattr(query_builder, "rerank"):
+        msg = (
+            "query_builder must be a search, such as table.search(…), of the async API `await table.search(…)`; "
+            f"got {_named(query_builder)}"
+        )
+        raise ArgumentError(msg)
+    search = copy(query_builder)
     if page.candidates is not None:
         search = search.limit(page.candidates)
     if isinstance(search, (LanceVectorQueryBuilder, AsyncVectorQuery)):
         return search.rerank(reranker, query_string=reranker._query)  # noqa: SLF001 - of this module
     return search.rerank(reranker)
+
+
+def _named(given: Any) -> str:
+    if iscoroutine(given):
+        given.close()  # nobody is going to await it
+    return f"a {type(given).__name__}: {given!r:.80}"
 
 
 def _result(search: Any) -> pa.Table:

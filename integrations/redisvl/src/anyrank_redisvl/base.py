@@ -126,6 +126,6 @@ class SharedReranker(HostLifecycle, BaseReranker):  # type: ignore[misc]  # Redi
         """Return how records are read without ``rank_by``. Raises `TextError` where that is not known."""
         if not records or any(CONTENT in record for record in records):
             return CONTENT
-        found = ", ".join(map(str, list(records[0])[:12]))
+        found = ", ".join(map(str, list(records[0])[:12])) or "none"
         msg = f"no document has a field {CONTENT!r} (fields there are: {found}): say with rank_by= which to read"
         raise TextError(msg)

@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, SerializerFunctionWrapHandler, model_se
 
 from anyrank.adapter import HostReranker, OnReport, checked_top_n
 from anyrank.errors import ArgumentError
-from anyrank_redisvl._call import CONTENT, Ranked, RankOptions, Record, checked_flag
+from anyrank_redisvl._call import CONTENT, InputTypeError, Ranked, RankOptions, Record, checked_flag
 from anyrank_redisvl.base import SharedReranker
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ class ServiceReranker(DropIn):
         on_report: OnReport | None = None,
         **options: Any,
     ) -> None:
+        if not isinstance(api_config, Mapping | None):
+            msg = f"api_config must be a dict, such as {{'api_key': …}}; got a {type(api_config).__name__}"
+            raise InputTypeError(msg)
         model = self._usual if model is None else model
         options = {**(api_config or {}), **options}
         key = options.pop("api_key", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from anyrank import Ranking
@@ -52,7 +52,7 @@ def fuse_results(
             )
             raise FusionError(msg)
     lists: dict[str, Any] = {name: _scored(name, found, fields.get(name)) for name, found in results.items()}
-    fused = fuser.fuse(lists)
+    fused = fuser.fuse(lists, key=_id)
     return fused.documents, fused.scores  # type: ignore[return-value]  # a fused score is never None
 
 
@@ -72,8 +72,16 @@ def _signed(
     }
 
 
+def _id(document: Mapping[str, Any]) -> Any:
+    found = document.get("id") if isinstance(document, Mapping) else None
+    if found is None:
+        msg = f"a document has no 'id', by which documents are told apart: {document!r:.80}"
+        raise FusionError(msg)
+    return found
+
+
 def _scored(name: str, documents: Sequence[D], field: tuple[str, int] | None) -> Sequence[D] | Ranking[D]:
-    if field is None:
+    if field is None or not isinstance(documents, Iterable):  # which the fuser refuses by name
         return documents
     return Ranking.of(documents, [_number(name, document, *field) for document in documents])
 

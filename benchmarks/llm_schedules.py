@@ -2,7 +2,8 @@
 
 The relevance of each candidate is drawn from a normal distribution, and the first stage's order correlates with it by
 0.5. A simulated model sees relevance with noise, fresh in every call, whose deviation heads the column. The ten most
-relevant are worth 10 to 1. All schedules rank the same candidates.
+relevant are worth 10 to 1. All schedules rank the same candidates. With shuffles each window is asked for several
+times and the answers are merged; a real model's noise is less fresh than this one's, and its gain is smaller.
 
 Ends with status 1 where the default schedule, blocks, finds less than sliding by more than 0.01.
 """
@@ -23,6 +24,7 @@ try:
     from rich.table import Table
 
     from anyrank.llm import _schedules
+    from anyrank.llm.listwise import _borda
 except ModuleNotFoundError as missing:
     print(f"{missing}; what this needs: pip install anyrank rich", file=sys.stderr)
     raise SystemExit(2) from None
@@ -76,6 +78,7 @@ def rankers(count: int, window: int) -> dict[str, Ranker]:
     return {
         "no rerank": lambda _: range(count),
         **{name: partial(driven, schedule) for name, schedule in schedules.items()},
+        "blocks, 3 shuffles": partial(merged, schedules["blocks"], 3),
         "random blocks": partial(random_covers, count, window),
         "pointwise": lambda model: descending(model.judge(range(count))),
     }
@@ -84,6 +87,16 @@ def rankers(count: int, window: int) -> dict[str, Ranker]:
 def driven(schedule: Callable[[], Schedule], model: Model) -> list[int]:
     """Have a model rank what a schedule wants ranked."""
     return _schedules.driven(schedule(), model.rank)
+
+
+def merged(schedule: Callable[[], Schedule], shuffles: int, model: Model) -> list[int]:
+    """Have each window ranked several times, and merge the answers as listwise does."""
+
+    def ranked(windows: list[Window]) -> list[Window]:
+        answers = model.rank(windows * shuffles)
+        return [_borda(answers[at :: len(windows)], window) for at, window in enumerate(windows)]
+
+    return _schedules.driven(schedule(), ranked)
 
 
 def random_covers(count: int, window: int, model: Model) -> list[int]:

@@ -177,9 +177,16 @@ def test_single_refuses_what_does_not_fit():
         {"deadline": math.nan},
         {"prices": {"prompt_tokens": "much"}},
         {"prices": 0.4},
+        {"prices": {"prompt": 0.4}},
+        {"prices": {"prompt_tokens": -0.4}},
+        {"count_tokens": 7},
         {"prompt": "Rank {query} {passages}"},
         {"prompt": {"user": "no passages"}},
         {"prompt": {"users": "{query} {passages}"}},
+        {"prompt": {"user": 7}},
+        {"prompt": {"system": None}},
+        {"prompt": {"passage": "{text}"}},
+        {"prompt": Prompt("{query} {passages}", passage="- {text}")},
     ],
     ids=str,
 )
@@ -371,6 +378,32 @@ def test_a_model_that_can_only_be_awaited_is_refused_from_sync_code():
     assert asyncio.run(Reranker(Listwise(awaited)).arerank("q", documents(3))).indices == best_first(documents(3))
 
 
+def test_a_function_may_return_what_must_be_awaited():
+    """As a lambda around a coroutine function does; sync code cannot await it."""
+
+    async def answered(messages):
+        return ranking(messages)
+
+    def chat(messages):
+        return answered(messages)
+
+    reranker = Reranker(Listwise(chat))
+    assert asyncio.run(reranker.arerank("q", documents(30))).report.answers == {"ok": 5}
+    with pytest.raises(AsyncOnlyError, match="arerank"):
+        reranker.rerank("q", documents(30))
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_next_too_many_is_an_error(count):
+    """It neither ends what asks without a word nor leaves an event loop waiting for the deadline."""
+    answers = iter(())
+    reranker = Reranker(Listwise(lambda _: next(answers)))
+    with pytest.raises(ScoresError, match="StopIteration"):
+        reranker.rerank("q", documents(count))
+    with pytest.raises(ScoresError, match="StopIteration"):
+        asyncio.run(reranker.arerank("q", documents(count)))
+
+
 def test_the_event_loop_is_not_held_by_a_model_that_blocks():
     """A sync function is asked in a thread."""
     threads = set()
@@ -495,6 +528,7 @@ def test_a_comparison_without_an_answer_is_half_a_win():
     ranked = Reranker(Pairwise(lambda messages: "1" if passages(messages) == texts else "both")).rerank("q", texts)
     assert list(ranked.scores) == [0.75, 0.25]
     assert ranked.report.degraded
+    assert "half a win" in str(ranked.report.errors[0])
     assert list(Reranker(Pairwise(lambda _: "both")).rerank("q", documents(3)).scores) == [0.5] * 3
 
 
@@ -547,9 +581,8 @@ def test_fingerprints_change_with_what_scores_depend_on(scorer):
     """Model, words and options; not with what only bounds time and money, nor with a prompt's name."""
     spec = f"{scorer.name}:openai:a"
     prompt = {"user": "{query}: {passages}"}
-    same = [
-        load(spec, **more).fingerprint for more in ({}, {"max_concurrency": 1, "deadline": 5}, {"prices": {"t": 1}})
-    ]
+    carriage = ({}, {"max_concurrency": 1, "deadline": 5}, {"prices": {"prompt_tokens": 1}})
+    same = [load(spec, **more).fingerprint for more in carriage]
     other = [
         load(f"{scorer.name}:openai:b").fingerprint,
         *(load(spec, **more).fingerprint for more in ({"seed": 1}, {"context_tokens": 999}, {"prompt": prompt})),
@@ -588,14 +621,15 @@ def test_a_report_adds_up_tokens_and_money():
     report = Reranker(Listwise(chat, prices=prices)).rerank("q", documents(30)).report
     assert report.usage == pytest.approx({"prompt_tokens": 5000, "completion_tokens": 250, "cost": 0.0024})
     assert (report.model, report.requests, report.retries, len(report.request_ids)) == ("m-2026", 10, 5, 5)
+    assert Reranker(Listwise(ranking, prices=prices)).rerank("q", documents(3)).report.usage == {}  # not free: unknown
 
 
 def test_blank_texts_are_not_asked_about():
-    """They come last, with no place among the others; a blank query asks nothing."""
+    """They come last, with no place among the others, and so does what nobody sees; a blank query asks nothing."""
     chat = Asked()
-    ranked = Reranker(Listwise(chat)).rerank("q", ["", *documents(3), "  "])
-    assert ranked.indices[3:] == [0, 4]
-    assert (ranked.report.blank, len(chat.windows[0])) == (2, 3)
+    ranked = Reranker(Listwise(chat)).rerank("q", ["", *documents(3), "  ", "\u200b \ufeff"])
+    assert ranked.indices[3:] == [0, 4, 5]
+    assert (ranked.report.blank, len(chat.windows[0])) == (3, 3)
     assert Reranker(Listwise(chat)).rerank(" ", documents(3)).report.requests == 0
 
 
@@ -608,6 +642,13 @@ def test_a_prompt_of_ones_own():
     assert message.content == "Rank 2 for my query:\n[1] worth 1\n[2] worth 2\nGo."
 
 
+def test_pointwise_needs_no_numbers():
+    """One passage is shown at a time."""
+    prompt = {"user": "{query}? {passages}", "passage": "{text}"}
+    ranked = Reranker(Pointwise(lambda _: "yes", logprobs=False, prompt=prompt)).rerank("q", ["a"])
+    assert list(ranked.scores) == [1.0]
+
+
 @pytest.mark.parametrize("answer", [None, 7, ["[1]"], {"ranking": [1]}])
 def test_a_function_that_returns_something_else_is_refused(answer):
     """By what it must return."""
@@ -615,7 +656,21 @@ def test_a_function_that_returns_something_else_is_refused(answer):
         Reranker(Listwise(lambda _: answer)).rerank("q", documents(3))
 
 
-@pytest.mark.parametrize("chat", [7, str, object(), "claude", "openai:", "openai"])
+@pytest.mark.parametrize("more", [{"text": None}, {"usage": None}, {"usage": {"prompt_tokens": None}}], ids=str)
+def test_a_reply_is_checked_where_it_is_made(more):
+    """In the chat model's own lines, by the field's name."""
+    with pytest.raises(ArgumentError, match=next(iter(more))):
+        ChatReply(**{"text": "[1]", **more})
+
+
+class TakesMessages:
+    """Another library's idea of a chat model: LlamaIndex's LLMs and Ollama's client are such."""
+
+    def chat(self, messages):
+        return messages
+
+
+@pytest.mark.parametrize("chat", [7, str, object(), TakesMessages(), "claude", "openai:", "openai"])
 def test_what_cannot_chat_is_refused(chat):
     """With what can."""
     with pytest.raises(ArgumentError, match="chat model"):

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - characters that look like others are what is tested
 
 import json
+import math
 import re
 
 import pytest
@@ -105,6 +106,21 @@ def test_a_context_without_room_is_refused():
     with pytest.raises(ArgumentError, match=r"context_tokens=300 leaves \d+ tokens for passages"):
         Reranker(Listwise(chat, context_tokens=300)).rerank("q", ["many words " * 300] * 20)
     assert not chat.requests
+
+
+@pytest.mark.parametrize("count", [-1, None, math.nan, "3", math.inf])
+def test_a_count_that_is_none_is_refused(count):
+    """Windows of passages that take no room, or less, would never be small enough."""
+    with pytest.raises(ArgumentError, match="count_tokens must return"):
+        Reranker(Listwise(Sent(), count_tokens=lambda _: count)).rerank("q", ["many words " * 300] * 20)
+
+
+def test_tokens_that_cost_nothing_take_no_room():
+    """A count of 0 and one of a half are counts."""
+    for count in (0, 0.5):
+        chat = Sent()
+        Reranker(Listwise(chat, count_tokens=lambda _, count=count: count)).rerank("q", ["a"] * 20)
+        assert len(chat.requests) == 1
 
 
 def test_a_long_query_is_cut_and_reported():

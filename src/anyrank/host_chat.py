@@ -88,9 +88,9 @@ class HostChat(Generic[L]):
 
     async def achat(self, request: ChatRequest) -> ChatReply:
         """Answer without blocking the event loop: here in a thread, for an LLM that cannot be awaited."""
-        from asyncio import to_thread
+        from .llm.chat import in_thread
 
-        return await to_thread(self.chat, request)
+        return await in_thread(self.chat, request)
 
     def wrong(self, answer: object, wanted: str) -> ScoresError:
         """Return the error of an answer that is not what this host's LLMs answer with."""

@@ -13,8 +13,10 @@ import re
 from bisect import bisect
 from dataclasses import dataclass
 from itertools import accumulate
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from anyrank import _checks
 from anyrank.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -97,8 +99,15 @@ class Budget:
     around: int = 0
 
     def tokens(self, text: str) -> int:
-        """Return how many tokens a text has, or more."""
-        return -(-sum(map(_COSTS.__getitem__, text)) // 6) if self.count is None else self.count(text)
+        """Return how many tokens a text has, or more. Raises `ArgumentError` where ``count`` gives no such number."""
+        if self.count is None:
+            return -(-sum(map(_COSTS.__getitem__, text)) // 6)
+        count = self.count(text)
+        number = _checks.finite(count)
+        if number is None or number < 0:
+            msg = f"count_tokens must return a number of tokens, 0 or more; got {count!r:.80}"
+            raise ArgumentError(msg)
+        return ceil(number)
 
     def cut(self, text: str, limit: int) -> str:
         """Return as much of a text's beginning as ``limit`` tokens hold, at least its first character."""
@@ -112,7 +121,7 @@ class Budget:
 
         Raises `ArgumentError` where two have no room.
         """
-        least = min(FLOOR, max(sizes), self.most or FLOOR) + self.around
+        least = max(min(FLOOR, max(sizes), self.most or FLOOR) + self.around, 1)
         if room < min(2, window) * least:
             msg = (
                 f"context_tokens={self.context} leaves {max(room, 0)} tokens for passages, too few: raise "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ._asking import asked
-from ._passages import OVERHEAD, harmless, passage
+from ._passages import OVERHEAD
 from .chat import ChatRequest
 
 if TYPE_CHECKING:
@@ -34,25 +34,30 @@ MORE: Final = 4
 
 
 class Asking:
-    """What one call asks about: the query and its passages, made harmless, measured, and cut when they are shown.
+    """What one call asks about: a query and passages, both harmless already, measured, and cut when they are shown.
 
     ``answer`` says how many tokens the answer about so many passages may have.
     """
 
     def __init__(
-        self, talk: Talk, prompt: Prompt, budget: Budget, answer: Callable[[int], int], query: str, texts: Sequence[str]
+        self,
+        talk: Talk,
+        prompt: Prompt,
+        budget: Budget,
+        answer: Callable[[int], int],
+        query: str,
+        passages: Sequence[str],
     ) -> None:
-        """Prepare the texts."""
+        """Measure the texts."""
         self.talk = talk
         self._prompt, self._answer = prompt, answer
-        self._budget = replace(budget, around=budget.tokens(prompt.shown(len(texts), "") + "\n"))
-        whole = harmless(query)
-        self.query = budget.cut(whole, budget.context // QUERY_SHARE)
-        talk.query_cut = budget.tokens(whole) - budget.tokens(self.query)
-        self.passages = [passage(text) for text in texts]
-        self.sizes = [budget.tokens(text) for text in self.passages]
+        self._budget = replace(budget, around=budget.tokens(prompt.shown(len(passages), "") + "\n"))
+        self.query = budget.cut(query, budget.context // QUERY_SHARE)
+        talk.query_cut = budget.tokens(query) - budget.tokens(self.query)
+        self.passages = passages
+        self.sizes = [budget.tokens(text) for text in passages]
         again = budget.tokens(AGAIN.format(why=LONGEST))
-        self._fixed = again + self._tokens(prompt.frame(self.query, len(texts)))
+        self._fixed = again + self._tokens(prompt.frame(self.query, len(passages)))
 
     def __len__(self) -> int:
         return len(self.passages)

@@ -16,11 +16,12 @@ from anyrank._registry import spec_of
 from anyrank._rounds import Rounds, arun, run
 from anyrank._secrets import Hidden
 from anyrank.errors import ArgumentError, ReplyError, SpecError
+from anyrank.host_chat import TOKENS
 from anyrank.ranking import Report, added
 from anyrank.scorer import Candidates, Scope, Scores, spec_from
 
 from ._asking import Talk
-from ._passages import Budget
+from ._passages import Budget, harmless, passage
 from ._questions import Asking
 from .chat import NEVER, ChatLike, chat_of, option_names
 from .prompts import Prompt
@@ -43,12 +44,14 @@ class LLMScorer(Closing):
 
     ``max_concurrency`` bounds the questions under way, ``deadline`` the seconds of a whole call. ``prices``, in any
     currency for a million tokens of each kind (``{"prompt_tokens": 0.4, "completion_tokens": 1.6}``), add ``cost`` to
-    the report's usage. Raises `ArgumentError` and its kind at construction.
+    the report's usage, where the model counts tokens. ``chat_options`` are those of a chat model that is a spec; for a
+    key use `anyrank.load`, or build the chat model. Raises `ArgumentError` and its kind at construction.
     """
 
     name: ClassVar[str]
     scope: ClassVar[Scope] = "order"
     default_prompt: ClassVar[Prompt]
+    unanswered: ClassVar[str] = "what was asked about kept its order"
 
     chat: ChatLike
     prompt: Prompt | Mapping[str, Any] | None = field(default=None, kw_only=True)
@@ -63,7 +66,7 @@ class LLMScorer(Closing):
 
     def __post_init__(self) -> None:
         """Build the chat model where a spec names it, and check what can be checked without it."""
-        self.chat, self._owned = chat_of(self.chat, self.chat_options)
+        self.chat, self._owned = chat_of(self.chat, Hidden(self.chat_options or {}))
         self.chat_options = {}
         self._said = Prompt.of(self.prompt, self.default_prompt)
         self._check("context_tokens", "answer_tokens")
@@ -71,9 +74,10 @@ class LLMScorer(Closing):
         if self.deadline is not None and (_checks.finite(self.deadline) or 0.0) <= 0.0:
             msg = f"deadline must be seconds above 0, or None for no end; got {self.deadline!r}"
             raise ArgumentError(msg)
-        if not isinstance(self.prices, Mapping) or None in map(_checks.finite, self.prices.values()):
-            msg = f"prices must be numbers for a million tokens of each kind; got {self.prices!r:.80}"
+        if self.count_tokens is not None and not callable(self.count_tokens):
+            msg = f"count_tokens must be a function of a text; got {self.count_tokens!r:.80}"
             raise ArgumentError(msg)
+        _check_prices(self.prices)
         self._budget = Budget(self.context_tokens, self.passage_tokens, self.count_tokens)
         self._gate = Gate(self.max_concurrency)
 
@@ -163,12 +167,13 @@ class LLMScorer(Closing):
         return self._words(count) + self.answer_tokens
 
     def _rounds(self, query: str, texts: Candidates) -> Rounds[Any, Scores]:
-        places = [place for place, text in enumerate(texts) if text.strip()] if query.strip() else []
+        query, passages = harmless(query), [passage(text) for text in texts]
+        places = [place for place, text in enumerate(passages) if text] if query else []
         until = NEVER if self.deadline is None else monotonic() + self.deadline
         talk = Talk(self.chat, self._gate, until, self.deadline, self.max_concurrency)
         values: list[float] = []
         if places:
-            asked = [texts[place] for place in places]
+            asked = [passages[place] for place in places]
             asking = Asking(talk, self._said, self._budget, self._answer, query, asked)
             values = yield from self._ranked(asking)
         known = dict(zip(places, values, strict=True))
@@ -181,7 +186,7 @@ class LLMScorer(Closing):
 
     def _report(self, talk: Talk, blank: int) -> Report:
         usage = added(reply.usage for reply in talk.replies)
-        if self.prices:
+        if self.prices and usage:
             usage["cost"] = sum(usage.get(kind, 0.0) * price for kind, price in self.prices.items()) / _MILLION
         answers = Counter(talk.statuses)
         names = [reply.model for reply in talk.replies if reply.model]
@@ -205,7 +210,22 @@ class LLMScorer(Closing):
     def _why(self, talk: Talk) -> str:
         counted = ", ".join(f"{count} {status}" for status, count in Counter(talk.lost).items())
         model = self.model or "the chat model"
-        return f"{model} gave no usable answer {len(talk.lost)} times ({counted}): what was asked about kept its order"
+        return f"{model} gave no usable answer {len(talk.lost)} times ({counted}): {self.unanswered}"
+
+
+def _check_prices(prices: Any) -> None:
+    """Raise `ArgumentError` for what are no prices. One of a kind that is never counted would cost nothing."""
+    if not isinstance(prices, Mapping) or not all(map(_is_price, prices.values())):
+        msg = f"prices must be numbers, 0 or more, for a million tokens of each kind; got {prices!r:.80}"
+        raise ArgumentError(msg)
+    for kind in prices.keys() - TOKENS.keys():
+        msg = f"prices has no kind of tokens {kind!r}; {_checks.suggest(kind, TOKENS)}"
+        raise ArgumentError(msg)
+
+
+def _is_price(value: object) -> bool:
+    number = _checks.finite(value)
+    return number is not None and number >= 0.0
 
 
 def reciprocal_ranks(order: Sequence[int]) -> list[float]:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from inspect import isawaitable, iscoroutinefunction
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from inspect import isawaitable, iscoroutinefunction, signature
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from anyrank import _checks
 from anyrank.errors import ArgumentError, AsyncOnlyError, ScoresError
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 
@@ -53,7 +57,8 @@ class ChatReply:
 
     ``cut`` says that the answer ended at the limit of tokens, ``refused`` that the model or a filter declined.
     ``alternatives`` maps likely first tokens to their natural log-probabilities, None where the model gives none.
-    ``usage`` counts tokens by kind: ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``.
+    ``usage`` counts tokens by kind: ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``. Raises
+    `ArgumentError` for a text that is no str, and for usage that is not counted in numbers.
     """
 
     text: str
@@ -65,6 +70,15 @@ class ChatReply:
     requests: int = 1
     retries: int = 0
     request_ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise here, where whoever wrote the chat model sees the reason."""
+        if not isinstance(self.text, str):
+            msg = f"a ChatReply's text must be a str, '' for an answer without any; got {self.text!r:.80}"
+            raise ArgumentError(msg)
+        if not isinstance(self.usage, Mapping) or None in map(_checks.finite, self.usage.values()):
+            msg = f"a ChatReply's usage must map kinds of tokens to numbers; got {self.usage!r:.80}"
+            raise ArgumentError(msg)
 
 
 @runtime_checkable
@@ -86,26 +100,37 @@ ChatLike: TypeAlias = ChatModel | ChatFunction | str
 
 
 class FunctionChat:
-    """A function of the messages, ``[{"role": …, "content": …}]``, as a chat model; a coroutine function is awaited."""
+    """A function of the messages, ``[{"role": …, "content": …}]``, as a chat model; what must be awaited is awaited."""
 
     def __init__(self, function: ChatFunction) -> None:
         """Take a function that returns the answer's text, or a `ChatReply`."""
         self.function = function
         self.model: str | None = getattr(function, "__name__", None) or type(function).__name__
-        if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-            self.achat = self._awaited
-        else:
-            self.chat = self._called
 
     def __repr__(self) -> str:
         return f"FunctionChat({self.model})"
 
-    def _called(self, request: ChatRequest) -> ChatReply:
-        return _reply(self.function([message.to_dict() for message in request.messages]))
+    def chat(self, request: ChatRequest) -> ChatReply:
+        """Answer. Raises `AsyncOnlyError` for a function whose answer must be awaited."""
+        answer = self.function(_written(request))
+        if isawaitable(answer):
+            if hasattr(answer, "close"):
+                answer.close()
+            raise AsyncOnlyError(_async_only(self))
+        return _reply(answer)
 
-    async def _awaited(self, request: ChatRequest) -> ChatReply:
-        answer = self.function([message.to_dict() for message in request.messages])
+    async def achat(self, request: ChatRequest) -> ChatReply:
+        """Answer without blocking the event loop: a function that is no coroutine function is called in a thread."""
+        function: Any = self.function
+        if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
+            answer = function(_written(request))
+        else:
+            answer = await in_thread(function, _written(request))
         return _reply(await answer if isawaitable(answer) else answer)
+
+
+def _written(request: ChatRequest) -> list[dict[str, str]]:
+    return [message.to_dict() for message in request.messages]
 
 
 def _reply(answer: object) -> ChatReply:
@@ -129,7 +154,7 @@ def chat_of(given: Any, options: Mapping[str, Any]) -> tuple[Any, bool]:
     if options:
         msg = f"{', '.join(map(repr, sorted(options)))}: options of a chat model go with a spec such as 'openai:…'"
         raise ArgumentError(msg)
-    if callable(getattr(given, "chat", None)) or callable(getattr(given, "achat", None)):
+    if any(map(_takes_request, (getattr(given, "chat", None), getattr(given, "achat", None)))):
         return given, False
     if callable(given) and not isinstance(given, type):
         return FunctionChat(given), False
@@ -138,6 +163,14 @@ def chat_of(given: Any, options: Mapping[str, Any]) -> tuple[Any, bool]:
         "object with chat(request); a framework's own LLM goes through chat_model() of its anyrank package"
     )
     raise ArgumentError(msg)
+
+
+def _takes_request(chat: Any) -> bool:
+    """Whether it can be called with a `ChatRequest`: LlamaIndex's LLMs and Ollama's client take messages."""
+    try:
+        return callable(chat) and "messages" not in signature(chat).parameters
+    except ValueError:  # written in C
+        return True
 
 
 def option_names(spec: str) -> set[str]:
@@ -151,18 +184,35 @@ def option_names(spec: str) -> set[str]:
 def ask(chat: Any, request: ChatRequest) -> ChatReply:
     """Ask from sync code. Raises `AsyncOnlyError` for a model that can only be awaited."""
     if not callable(getattr(chat, "chat", None)):
-        msg = f"chat model {chat!r:.80} can only be awaited: use arerank (or the host's async call)"
-        raise AsyncOnlyError(msg)
-    return checked_reply(chat, chat.chat(request))
+        raise AsyncOnlyError(_async_only(chat))
+    return checked_reply(chat, called(chat.chat, request))
 
 
 async def aask(chat: Any, request: ChatRequest) -> ChatReply:
     """Ask without blocking the event loop: natively where the model can, else in a thread."""
     if callable(getattr(chat, "achat", None)):
         return checked_reply(chat, await chat.achat(request))
+    return checked_reply(chat, await in_thread(chat.chat, request))
+
+
+def called(function: Callable[[A], R], given: A) -> R:
+    """Call a function. Raises what it raises, but `ScoresError` for its StopIteration."""
+    try:
+        return function(given)
+    except StopIteration as error:  # it would end the generator that asks, and no awaited future can hold it
+        msg = f"{function!r:.80} raised StopIteration: a next() without a default, most likely"
+        raise ScoresError(msg) from error
+
+
+async def in_thread(function: Callable[[A], R], given: A) -> R:
+    """Call a function, as `called` does, in a thread."""
     from asyncio import to_thread
 
-    return checked_reply(chat, await to_thread(chat.chat, request))
+    return await to_thread(called, function, given)
+
+
+def _async_only(chat: object) -> str:
+    return f"chat model {chat!r:.80} can only be awaited: use arerank (or the host's async call)"
 
 
 def checked_reply(chat: object, reply: object) -> ChatReply:

@@ -36,6 +36,7 @@ class Pairwise(LLMScorer):
     name: ClassVar[str] = "pairwise"
     scope: ClassVar[Scope] = "list"
     default_prompt: ClassVar[Prompt] = PAIRWISE
+    unanswered: ClassVar[str] = "each counts as half a win"
 
     max_questions: int | None = field(default=1000, kw_only=True)
 

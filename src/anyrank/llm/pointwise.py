@@ -50,6 +50,7 @@ class Pointwise(LLMScorer):
     name: ClassVar[str] = "pointwise"
     scope: ClassVar[Scope] = "text"
     default_prompt: ClassVar[Prompt] = YES_NO
+    unanswered: ClassVar[str] = "each of these passages has the score 0"
 
     scale: str = field(default="yes_no", kw_only=True)
     logprobs: bool = field(default=True, kw_only=True)

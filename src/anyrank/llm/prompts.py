@@ -35,17 +35,27 @@ class Prompt:
 
     def __post_init__(self) -> None:
         """Raise `ArgumentError` for a prompt that could not show query and passages."""
-        for field, names in (("user", ("{query}", "{passages}")), ("passage", ("{text}",))):
-            missing = [name for name in names if name not in getattr(self, field)]
-            if missing:
-                msg = f"a prompt's {field!r} must hold {' and '.join(missing)}; got {getattr(self, field)!r:.120}"
+        for field, names in (("system", ()), ("user", ("{query}", "{passages}")), ("passage", ("{text}",))):
+            text = getattr(self, field)
+            if not isinstance(text, str) or not all(name in text for name in names):
+                wanted = f"text that holds {' and '.join(names)}" if names else "text"
+                msg = f"a prompt's {field!r} must be {wanted}; got {text!r:.120}"
                 raise ArgumentError(msg)
 
     @classmethod
     def of(cls, given: Prompt | Mapping[str, Any] | None, default: Prompt) -> Prompt:
-        """Return a prompt as it is, one written as a mapping of its fields, or the default for None."""
-        if isinstance(given, cls):
-            return given
+        """Return a prompt as it is, one written as a mapping of its fields, or the default for None.
+
+        Raises `ArgumentError` for one that does not number its passages in the place of a default that does.
+        """
+        prompt = given if isinstance(given, cls) else cls._written(given, default)
+        if "{id}" in default.passage and "{id}" not in prompt.passage:
+            msg = f"the prompt's 'passage' must hold {{id}}, by which an answer names it; got {prompt.passage!r:.120}"
+            raise ArgumentError(msg)
+        return prompt
+
+    @classmethod
+    def _written(cls, given: object, default: Prompt) -> Prompt:
         if given is None:
             return default
         known = {field.name for field in fields(cls)}

@@ -38,6 +38,7 @@ class Setwise(LLMScorer):
 
     name: ClassVar[str] = "setwise"
     default_prompt: ClassVar[Prompt] = SETWISE
+    unanswered: ClassVar[str] = "the passage that stood first was taken"
 
     choices: int = field(default=5, kw_only=True)
     keep: int = field(default=10, kw_only=True)
@@ -77,7 +78,7 @@ def picks(count: int, size: int, keep: int) -> Generator[list[Group], dict[Group
     again.
     """
     known: dict[Group, int] = {}
-    left = list(range(count))
+    left = dict.fromkeys(range(count))
     order: list[int] = []
     while left and len(order) < keep:
         level: list[int | None] = [place if place in left else None for place in range(count)]
@@ -89,8 +90,8 @@ def picks(count: int, size: int, keep: int) -> Generator[list[Group], dict[Group
                 known |= yield unknown
             level = [known.get(group, group[0]) if group else None for group in groups]
         order.append(best := next(place for place in level if place is not None))
-        left.remove(best)
-    return order + left
+        del left[best]
+    return [*order, *left]
 
 
 scorer = builder(Setwise)

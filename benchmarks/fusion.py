@@ -9,27 +9,29 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
 from ctypes import c_float
 from dataclasses import asdict, dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from pathlib import Path
 from statistics import fmean, median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 try:
-    import pytrec_eval  # type: ignore[import-not-found,import-untyped,unused-ignore]
     from rich.console import Console
     from rich.table import Table
 
     from anyrank import Ranking, fuse
-    from anyrank.errors import FusionError
+    from anyrank.errors import ArgumentError, FusionError
+    from anyrank.evaluation import Judge, Run, read_qrels, read_run, trec_eval_order
     from anyrank.fusion import METHODS
 except ModuleNotFoundError as missing:
-    print(f"{missing}; what this needs: pip install pytrec-eval-terrier rich anyrank", file=sys.stderr)
+    print(f"{missing}; what this needs: pip install rich 'anyrank[eval]'", file=sys.stderr)
     raise SystemExit(2) from None
 
-Run = Mapping[str, Ranking[str]]
-MEASURES = ("ndcg_cut_10", "map", "recall_50")
+METRICS = ("NDCG@10", "MAP", "Recall@50")
 CAPTION = (
     "All figures are of anyrank's own order; 'by id' is the NDCG@10 that trec_eval gives the same scores, since it "
     "orders equal ones (in 32 bits) by document id, descending, and 'worst' and 'best' are those of any order of them."
@@ -56,12 +58,11 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Collection:
-    """Runs, and the judgments of the queries that have a relevant document."""
+class Bench:
+    """Runs of document ids, and what judges them."""
 
     runs: Mapping[str, Run]
-    grades: Mapping[str, Mapping[str, int]]
-    relevant: int
+    judge: Judge
 
     def measure(self, run: Run, microseconds: float | None = None) -> Figures:
         """Return a run's figures; a query that it lacks counts 0."""
@@ -69,81 +70,54 @@ class Collection:
         own, worst, best = map(self._means, orders)
         if any(hit.score is None for ranking in run.values() for hit in ranking):
             return Figures(*own)
-        by_id = self._means({query: {hit.document: hit.score for hit in ranking} for query, ranking in run.items()})
+        scores = {query: {hit.document: hit.score or 0.0 for hit in ranking} for query, ranking in run.items()}
+        by_id = self._means({query: trec_eval_order(found) for query, found in scores.items()})
         return Figures(*own, by_id[0], worst[0], best[0], microseconds)
 
     def fused(self, names: Iterable[str], method: str) -> Figures:
         """Fuse the named runs, query by query, and measure the result. Raises `FusionError`."""
         run, seconds = {}, []
-        for query in self.grades:
+        for query in self.judge.qrels:
             rankings = {name: self.runs[name].get(query, Ranking()) for name in names}
             start = time.perf_counter()
             run[query] = fuse(rankings, method)
             seconds.append(time.perf_counter() - start)
         return self.measure(run, median(seconds) * 1e6)
 
-    def _means(self, run: Mapping[str, Mapping[str, float | None]]) -> tuple[float, float, float]:
-        judge = pytrec_eval.RelevanceEvaluator(self.grades, set(MEASURES), relevance_level=self.relevant)
-        found = {query: {} for query in self.grades} | judge.evaluate(run)
-        ndcg, precision, recall = (fmean(by.get(name, 0.0) for by in found.values()) for name in MEASURES)
+    def _means(self, orders: Mapping[str, list[str]]) -> tuple[float, float, float]:
+        ndcg, precision, recall = (fmean(found.values()) for found in self.judge.measure(orders).values())
         return ndcg, precision, recall
 
-    def _ordered(self, query: str, ranking: Ranking[str], sign: int) -> dict[str, float]:
-        grades = self.grades.get(query, {})  # orders equal scores: 1 best first, -1 best last, 0 leaves them
+    def _ordered(self, query: str, ranking: Ranking[str], sign: int) -> list[str]:
+        """Order equal scores: 1 best first, -1 best last, 0 leaves all as it is."""
+        if not sign:
+            return ranking.documents
+        grades = self.judge.qrels.get(query, {})
         hits = sorted(ranking, key=lambda hit: (-c_float(hit.score or 0.0).value, -sign * grades.get(hit.document, 0)))
-        return {hit.document: -float(place) for place, hit in enumerate(hits)}
+        return [hit.document for hit in hits]
 
 
-def load(folder: Path, relevant: int) -> Collection:
-    """Read a folder. Raises ValueError for one that cannot be used."""
-    runs = {path.stem: _run(path) for path in _files(folder, "runs/*.trec")}
-    grades: dict[str, dict[str, int]] = {}
-    for path in _files(folder, "qrels/*.tsv"):
-        for query, document, grade in list(_fields(path, 3))[1:]:
-            grades.setdefault(query, {})[document] = int(grade)
-    judged = {query: graded for query, graded in grades.items() if max(graded.values()) >= relevant}
-    if not judged:
-        msg = f"{folder}: no query has a document of grade {relevant} or better"
-        raise ValueError(msg)
-    return Collection(runs, judged, relevant)
+def load(folder: Path, relevant: int) -> Bench:
+    """Read a folder. Raises `ArgumentError` for one that cannot be used."""
+    runs = {path.stem: read_run(path) for path in _files(folder, "runs/*.trec")}
+    qrels = {query: grades for path in _files(folder, "qrels/*.tsv") for query, grades in read_qrels(path).items()}
+    return Bench(runs, Judge(qrels, METRICS, relevant=relevant))
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
     if found := sorted(folder.glob(pattern)):
         return found
     msg = f"{folder}: {f'it has no {pattern}' if folder.is_dir() else 'no such folder'}"
-    raise ValueError(msg)
+    raise ArgumentError(msg)
 
 
-def _fields(path: Path, count: int) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8", newline="\n") as lines:  # no other character ends a line
-        for number, line in enumerate(lines, 1):
-            if len(fields := line.split()) != count:
-                msg = f"{path}, line {number}: {len(fields)} fields, not {count}"
-                raise ValueError(msg)
-            yield fields
-
-
-def _run(path: Path) -> Run:
-    found: dict[str, list[tuple[int, str, float]]] = {}
-    for query, _, document, rank, score, _ in _fields(path, 6):
-        found.setdefault(query, []).append((int(rank), document, float(score)))
-    return {query: _ranking(sorted(hits)) for query, hits in found.items()}
-
-
-def _ranking(hits: list[tuple[int, str, float]]) -> Ranking[str]:
-    scores = [score for _, _, score in hits]
-    rising = any(score < following for score, following in pairwise(scores))
-    return Ranking.of([document for _, document, _ in hits], None if rising else scores)
-
-
-def fusions(collection: Collection, names: tuple[str, ...], console: Console) -> dict[str, Figures]:
+def fusions(bench: Bench, names: tuple[str, ...], console: Console) -> dict[str, Figures]:
     """Return each method's figures; a method that these runs do not allow is left out, and named."""
     done = {}
     for method in METHODS:
         try:
             with console.status(f"{method} of {'+'.join(names)}"):
-                done[method] = collection.fused(names, method)
+                done[method] = bench.fused(names, method)
         except FusionError as error:
             console.print(f"{'+'.join(names)}: no {method}, {error}", markup=False)
     return done
@@ -164,17 +138,17 @@ def table(title: str, sections: Mapping[str, Mapping[str, Figures]]) -> Table:
 
 
 def report(folder: Path, options: argparse.Namespace, console: Console) -> dict[str, Mapping[str, Figures]]:
-    """Print a folder's table and return all its figures, by set of runs. Raises ValueError as `load` does."""
-    collection = load(folder, options.relevant)
-    names = tuple(dict.fromkeys(options.runs.split(",") if options.runs else collection.runs))
-    if unknown := set(names) - set(collection.runs):
-        msg = f"{folder}: no run {', '.join(sorted(unknown))}; there are {', '.join(collection.runs)}"
-        raise ValueError(msg)
-    alone = {name: collection.measure(collection.runs[name]) for name in names}
-    together = fusions(collection, names, console)
-    pairs = {"+".join(pair): fusions(collection, pair, console) for pair in combinations(names, 2) if pair != names}
+    """Print a folder's table and return all its figures, by set of runs. Raises `ArgumentError` as `load` does."""
+    bench = load(folder, options.relevant)
+    names = tuple(dict.fromkeys(options.runs.split(",") if options.runs else bench.runs))
+    if unknown := set(names) - set(bench.runs):
+        msg = f"{folder}: no run {', '.join(sorted(unknown))}; there are {', '.join(bench.runs)}"
+        raise ArgumentError(msg)
+    alone = {name: bench.measure(bench.runs[name]) for name in names}
+    together = fusions(bench, names, console)
+    pairs = {"+".join(pair): fusions(bench, pair, console) for pair in combinations(names, 2) if pair != names}
     sections = {"alone": alone, "fused by": together, "pairs, by rrf": {pair: by["rrf"] for pair, by in pairs.items()}}
-    title = f"{folder.name}: {len(collection.grades)} queries, relevant from grade {options.relevant}"
+    title = f"{folder.name}: {len(bench.judge.qrels)} queries, relevant from grade {options.relevant}"
     console.print(table(title, {heading: rows for heading, rows in sections.items() if rows}))
     return {"alone": alone, "+".join(names): together, **pairs}
 
@@ -189,7 +163,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         figures = {str(folder): report(folder, options, Console()) for folder in options.folders}
-    except ValueError as error:
+    except ArgumentError as error:
         parser.error(str(error))
     if options.json:
         options.json.write_text(json.dumps(figures, default=asdict, indent=2) + "\n", encoding="utf-8")

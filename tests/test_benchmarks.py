@@ -116,3 +116,11 @@ def test_replay_script_finds_what_was_recorded(tmp_path):
     found = run("llm_replay.py", tmp_path)
     assert (found.returncode, found.stderr) == (0, "")
     assert "repaired" in found.stdout
+
+
+def test_offline_script_runs(collection):
+    """Runs of ids only are compared and fused; a wrong folder has status 2."""
+    result = run("offline.py", collection, "--markdown")
+    assert result.returncode == 0, result.stderr
+    assert "weighted sum" in result.stdout
+    assert run("offline.py", collection / "nothing").returncode == 2

@@ -31,6 +31,7 @@ ENTRY_POINTS: Final = "anyrank.scorers"
 
 COMPOSITIONS: Final = {
     "cached": ("cached", "Cached"),
+    "calibrated": ("evaluation.calibration", "Calibrated"),
     "cascade": ("cascade", "Cascade", "from_options"),
     "chunked": ("chunked", "Chunked"),
     "ensemble": ("ensemble", "Ensemble"),

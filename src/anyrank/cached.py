@@ -78,7 +78,7 @@ class Cached(TextByText):
     @property
     def fingerprint(self) -> str:
         """What the scores are kept under, beside query and text."""
-        return self._key or _fingerprint(self.scorer)
+        return self._key or fingerprint_of(self.scorer)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class Cached(TextByText):
         return dict(zip(places, entries, strict=True)), answer.report.at(chosen)
 
 
-def _fingerprint(scorer: object) -> str:
+def fingerprint_of(scorer: object) -> str:
     """Return what the scorer declares, else its spec and its members' fingerprints. Raises `ArgumentError`."""
     from json import dumps
 
@@ -156,7 +156,7 @@ def _fingerprint(scorer: object) -> str:
         )
         raise ArgumentError(msg) from error
     members = scorer._held.scorers if isinstance(scorer, Composition) else ()  # noqa: SLF001 - it is a base of ours
-    return dumps([spec, *map(_fingerprint, members)])
+    return dumps([spec, *map(fingerprint_of, members)])
 
 
 def _keys(fingerprint: str, query: str, texts: Iterable[str]) -> list[str]:

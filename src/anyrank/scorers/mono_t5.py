@@ -84,9 +84,7 @@ class MonoT5(LibraryModel["_Reader"]):
             )
             raise ModelError(msg)
         if not read_only(model, self._answers(tokenizer, model.config)):
-            msg = (
-                f"{self.model!r} has an output layer that is not plain, and is not read: use unquantised weights"
-            )
+            msg = f"{self.model!r} has an output layer that is not plain, and is not read: use unquantised weights"
             raise ModelError(msg)
         model.to(device).eval()
         return _Reader(tokenizer, model, self.max_length or TRAINED_LENGTH, self._together(model))

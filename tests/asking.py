@@ -10,20 +10,25 @@ QUERY = "What is the capital of France?"
 TEXTS = ["Berlin is in Germany.", "Paris is the capital of France.", "Bananas are rich in potassium."]
 
 
-def sync(scorer):
-    """Rerank from sync code, and close."""
+def sync(scorer, *asked):
+    """Rerank from sync code, and close; ``asked`` are a query and texts, the usual ones without."""
     with scorer:
-        return Reranker(scorer).rerank(QUERY, TEXTS)
+        return Reranker(scorer).rerank(*(asked or (QUERY, TEXTS)))
 
 
-def awaited(scorer):
+def awaited(scorer, *asked):
     """Rerank on an event loop, and close."""
 
-    async def asked():
+    async def call():
         async with scorer:
-            return await Reranker(scorer).arerank(QUERY, TEXTS)
+            return await Reranker(scorer).arerank(*(asked or (QUERY, TEXTS)))
 
-    return asyncio.run(asked())
+    return asyncio.run(call())
+
+
+def in_colour(colour, scorer, query, texts):
+    """Rerank in one of the two colours, and close."""
+    return (sync if colour == "sync" else awaited)(scorer, query, texts)
 
 
 BOTH = pytest.mark.parametrize("ask", [sync, awaited])

@@ -3,13 +3,13 @@
 One file a service in ``tests/services``; nothing here names one.
 """
 
-import asyncio
 import json
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from asking import in_colour
 from fake_faults import HARMLESS, LASTING, PASSING
 from fake_service import KEY, SERVICES, Contract, running, service_file
 from jsonschema import Draft202012Validator
@@ -159,15 +159,7 @@ def test_a_missing_key_is_named_before_anything_is_sent(name, service, monkeypat
 
 def asked(scorer, colour):
     """Rerank in one of the two colours, and close."""
-    if colour == "sync":
-        with scorer:
-            return Reranker(scorer).rerank(QUERY, TEXTS)
-
-    async def awaited():
-        async with scorer:
-            return await Reranker(scorer).arerank(QUERY, TEXTS)
-
-    return asyncio.run(awaited())
+    return in_colour(colour, scorer, QUERY, TEXTS)
 
 
 def assert_says_nothing(error):

@@ -26,6 +26,15 @@ def top_n(value: int | None, name: str = "top_n") -> int | None:
     return whole
 
 
+def count(value: int | None, name: str) -> int:
+    """Accept a positive whole number."""
+    whole = top_n(value, name)
+    if whole is None:
+        msg = f"{name} must be a whole number above 0; got None"
+        raise ArgumentError(msg)
+    return whole
+
+
 def threshold(value: float | None, name: str = "min_score") -> float | None:
     """Accept a finite number, or None for no threshold."""
     if value is None:

@@ -59,7 +59,7 @@ class HostedScorer(Service):
         url = self._url(values)
         batches = self._batches(query, texts, places)
         call = Call(self._options["deadline"])
-        exchange = self._exchange(call, values)
+        exchange = self._exchange(call, values, Exchange)
 
         def work(batch: Sequence[int]) -> Work:
             chosen = [texts[place] for place in batch]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._auth import Keyring
 from ._exchange import Exchange, Party
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ._exchange import Call
     from ._http import Reply
     from .hosted import Endpoint
+
+E = TypeVar("E", bound=Exchange)
 
 
 class Service(Closing):
@@ -133,9 +135,9 @@ class Service(Closing):
         }
         return Hidden(base | own)
 
-    def _exchange(self, call: Call, values: Mapping[Any, Any]) -> Exchange:
+    def _exchange(self, call: Call, values: Mapping[Any, Any], kind: type[E]) -> E:
         row, options = self._row, self._options
-        return Exchange(
+        return kind(
             client=self._client,
             call=call,
             party=Party(self.name, self.model, tuple(name for name in row.models if "*" not in name), row.checked),

@@ -121,7 +121,7 @@ class Dedupe(Step):
         sizes = {"words": self.words, "characters": self.characters}
         given = [name for name, size in sizes.items() if size is not None]
         for name in given:
-            _count(sizes[name], name)
+            _checks.count(sizes[name], name)
         if given and self.threshold is None:
             msg = f"{given[0]}= is the size of shingles, and goes with threshold=, such as 0.9"
             raise ArgumentError(msg)
@@ -170,7 +170,7 @@ class Cap(Step):
     def __post_init__(self) -> None:
         """Check the settings; raises `ArgumentError`."""
         _reader(self.by, "by")
-        _count(self.per_group, "per_group")
+        _checks.count(self.per_group, "per_group")
         if self.overflow not in get_args(Overflow):
             msg = f"overflow must be 'drop' or 'end'; got {self.overflow!r:.80}"
             raise ArgumentError(msg)
@@ -342,9 +342,3 @@ def _share(given: object, name: str) -> float:
         msg = f"{name} must be a number between 0 and 1; got {given!r:.80}"
         raise ArgumentError(msg)
     return number
-
-
-def _count(given: object, name: str) -> None:
-    if given is None or _checks.top_n(given, name) is None:  # type: ignore[arg-type]  # it looks for itself
-        msg = f"{name} must be a whole number above 0; got {given!r:.80}"
-        raise ArgumentError(msg)

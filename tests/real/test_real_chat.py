@@ -4,12 +4,12 @@ The model is random, so that its rankings mean nothing: what is looked at is wha
 How to run this: see ``test_real_servers.py``.
 """
 
-import asyncio
 import json
 
 import pytest
+from asking import in_colour
 
-from anyrank import Reranker, errors, load
+from anyrank import errors, load
 from anyrank.llm import ChatRequest, Message, OpenAIChat
 from anyrank.llm._passages import passage
 from anyrank.llm.prompts import YES_NO
@@ -25,15 +25,7 @@ def ranked(kind, server, texts, colour, **options):
     """Rerank in one of the two colours, and close."""
     options = {"base_url": f"{server.url}/v1", "api_key": server.key, "context_tokens": 2048, **options}
     scorer = load(f"{kind}:openai:{options.pop('model', MODEL)}", **options)
-    if colour == "sync":
-        with scorer:
-            return Reranker(scorer).rerank(QUERY, texts)
-
-    async def awaited():
-        async with scorer:
-            return await Reranker(scorer).arerank(QUERY, texts)
-
-    return asyncio.run(awaited())
+    return in_colour(colour, scorer, QUERY, texts)
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,14 @@ A server that cannot be installed here is skipped, one that does not start is a 
 the ``requirements-*.txt`` beside this file.
 """
 
-import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from asking import in_colour
 
-from anyrank import Reranker, errors, load
+from anyrank import errors, load
 
 pytestmark = pytest.mark.servers
 
@@ -94,15 +94,7 @@ def built(case, server, **options):
 
 def ranked(scorer, texts, colour):
     """Rerank in one of the two colours, and close."""
-    if colour == "sync":
-        with scorer:
-            return Reranker(scorer).rerank(QUERY, texts)
-
-    async def awaited():
-        async with scorer:
-            return await Reranker(scorer).arerank(QUERY, texts)
-
-    return asyncio.run(awaited())
+    return in_colour(colour, scorer, QUERY, texts)
 
 
 def assert_as_judged(ranking, expected):

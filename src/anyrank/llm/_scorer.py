@@ -84,9 +84,7 @@ class LLMScorer(Closing):
     def _check(self, *options: str, optional: bool = False) -> None:
         """Raise `ArgumentError` for an option that is no whole number above 0, or None where it is optional."""
         for option in options:
-            if _checks.top_n(getattr(self, option), option) is None and not optional:
-                msg = f"{option} must be a whole number above 0; got None"
-                raise ArgumentError(msg)
+            (_checks.top_n if optional else _checks.count)(getattr(self, option), option)
 
     @property
     def score_kind(self) -> str:

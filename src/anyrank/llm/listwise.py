@@ -13,6 +13,7 @@ from anyrank.errors import ArgumentError
 from . import _schedules
 from ._asking import asked, led, parts
 from ._reading import Reading, read_ranking
+from ._schemas import ranking_schema
 from ._scorer import LLMScorer, builder, reciprocal_ranks
 from .prompts import LISTWISE, Prompt
 
@@ -156,21 +157,10 @@ class Listwise(LLMScorer):
         return [tuple(part[place] for place in reading.answer)]
 
     def _request(self, asking: Asking, window: Window) -> ChatRequest:
-        return asking.request(window, schema=_schema(len(window)))
+        return asking.request(window, schema=ranking_schema(len(window)))
 
     def _reader(self, window: Window) -> Reader[tuple[int, ...]]:
         return partial(read_ranking, count=len(window), min_coverage=self.min_coverage)
-
-
-def _schema(count: int) -> dict[str, Any]:
-    """Return the JSON Schema of a ranking, within what strict modes take: no bounds on the length of a list."""
-    number = {"type": "integer", "enum": list(range(1, count + 1))}
-    return {
-        "type": "object",
-        "properties": {"ranking": {"type": "array", "items": number}},
-        "required": ["ranking"],
-        "additionalProperties": False,
-    }
 
 
 def _presented(window: Window, shuffles: int) -> list[Window]:

@@ -7,7 +7,7 @@ see `anyrank.llm._dialect`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -128,10 +128,9 @@ class OpenAIChat(Service):
 
     def _question(self, request: ChatRequest, values: Mapping[Any, Any], url: str) -> Question:
         """Return the exchange of one question; without a key where the endpoint is not OpenAI's and none is found."""
-        general = self._exchange(Call(self._seconds(request)), values)
-        given = {one.name: getattr(general, one.name) for one in fields(Exchange)}
+        question = self._exchange(Call(self._seconds(request)), values, Question)
         auth = KeyAuth(env=OPENAI.auth.env, required=url == OPENAI.url)
-        return Question(**{**given, "auth": auth, "texts": tuple(message.content for message in request.messages)})
+        return replace(question, auth=auth, texts=tuple(message.content for message in request.messages))
 
     def _seconds(self, request: ChatRequest) -> float | None:
         """Return the seconds there are for a request: its own, or this client's for each."""

@@ -11,6 +11,7 @@ from anyrank.errors import ArgumentError
 
 from ._asking import parts
 from ._reading import read_choice
+from ._schemas import choice_schema
 from ._scorer import LLMScorer, builder
 from .prompts import PAIRWISE, Prompt
 
@@ -78,12 +79,6 @@ class Pairwise(LLMScorer):
             asking.talk.lost.append(reading.status)
             return 0.5
         return 1.0 if reading.answer == "1" else 0.0
-
-
-def choice_schema(name: str, count: int) -> dict[str, Any]:
-    """Return the JSON Schema of an object that names one of the passages."""
-    number = {"type": "integer", "enum": list(range(1, count + 1))}
-    return {"type": "object", "properties": {name: number}, "required": [name], "additionalProperties": False}
 
 
 scorer = builder(Pairwise)

@@ -10,8 +10,8 @@ from anyrank.errors import ArgumentError
 
 from ._asking import led, parts
 from ._reading import read_choice
+from ._schemas import choice_schema
 from ._scorer import LLMScorer, builder, reciprocal_ranks
-from .pairwise import choice_schema
 from .prompts import SETWISE, Prompt
 
 if TYPE_CHECKING:

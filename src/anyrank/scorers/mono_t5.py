@@ -73,9 +73,9 @@ class MonoT5(LibraryModel["_Reader"]):
         device = self._device()
         source: dict[str, Any] = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
         with self._weights() as weights:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self.model, **source)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self._place, **source)
             model, loading = transformers.AutoModelForSeq2SeqLM.from_pretrained(
-                self.model, dtype=self._torch_dtype(device), output_loading_info=True, **source, **weights
+                self._place, dtype=self._torch_dtype(device), output_loading_info=True, **source, **weights
             )
         if loading["missing_keys"]:
             missing = ", ".join(sorted(loading["missing_keys"])[:4])

@@ -65,7 +65,12 @@ def real(value: object) -> float | None:
 
 
 def query(value: object) -> str:
-    """Accept a string; a blank one passes."""
+    """Accept a string; a blank one passes, and a picture does not: no scorer here looks for one."""
+    from .scorer import Image
+
+    if isinstance(value, Image):
+        msg = "the query is an image, and scorers read its address as words: ask with a text"
+        raise TextError(msg)
     if isinstance(value, str):
         return value
     msg = f"the query must be a str; got {type(value).__name__}: {value!r:.80}"

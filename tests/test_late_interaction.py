@@ -233,6 +233,27 @@ def test_scores_are_those_of_a_plain_forward_pass(colberts, layout, batch_size):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_pooled_cosine_is_that_of_the_mean_vectors(colberts, layout):
+    """Added to the mean as often as was asked, and to the sum as often for every token of the query."""
+    asked = vectors(colberts, layout, QUERY, query=True)
+    means = [vectors(colberts, layout, text, query=False).mean(0) for text in TEXTS]
+    cosines = [float(asked.mean(0) @ mean / (asked.mean(0).norm() * mean.norm())) for mean in means]
+    plain = late(colberts[layout]).score(QUERY, TEXTS)
+    sums = late(colberts[layout], pooled=0.5).score(QUERY, TEXTS)
+    shown = late(colberts[layout], pooled=0.5, activation="meanmaxsim").score(QUERY, TEXTS)
+    wanted = [score / len(asked) + cosine / 2 for score, cosine in zip(plain, cosines, strict=True)]
+    assert list(shown) == pytest.approx(wanted, abs=1e-5)
+    assert [score / len(asked) for score in sums] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("pooled", [-1, float("nan"), "much"])
+def test_how_much_the_pooled_cosine_counts_is_checked(pooled):
+    """A number of at least 0."""
+    with pytest.raises(ArgumentError, match="0 or more"):
+        late("any", pooled=pooled)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_library_agrees(colberts, layout):
     """Where sentence-transformers reads a trained checkpoint its own similarity is the same."""
     from sentence_transformers import MultiVectorEncoder

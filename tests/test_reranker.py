@@ -393,7 +393,7 @@ def test_documents_must_be_a_list_of_them(documents):
 @pytest.mark.parametrize("query", [None, b"q", 7, ["q"], Image("data:image/png;base64,AA==")])
 def test_the_query_must_be_a_string(query):
     """Also when there is nothing to rank; and no picture, of which a scorer would read the address."""
-    with pytest.raises(TextError, match="the query (must be a str|is an image)"):
+    with pytest.raises(TextError, match=r"the query (must be a str|is an image)"):
         Reranker("lexical").rerank(query, [])
 
 

@@ -21,6 +21,14 @@ class TestLexical(ScorerContract):
         return "lexical"
 
 
+class TestSharesOfNgrams(TestLexical):
+    """The contract, on four-grams and shares."""
+
+    @pytest.fixture
+    def scorer(self):
+        return load("lexical", ngrams=4, activation="share")
+
+
 class TestEnsemble(ScorerContract):
     """The contract, on a fusion of two settings of BM25."""
 
@@ -147,6 +155,37 @@ def test_words_of_many_scripts(text, expected):
 def test_bm25_parameters_are_checked(settings):
     """Impossible parameters are refused at construction."""
     with pytest.raises(ArgumentError, match="k1 >= 0 and b between 0 and 1"):
+        load("lexical", **settings)
+
+
+def test_ngrams_are_runs_of_letters_with_the_words_edges():
+    """By hand: each gram of a text counts as a word would."""
+    grams = {"ranks": "^ran rank anks nks$", "ranked": "^ran rank anke nked ked$", "is": "^is$", "a": "^a$"}
+    spelt = {word: f"{runs}".replace("^", "1").replace("$", "2") for word, runs in grams.items()}  # as words
+    texts = ["ranked a", "is", "ranked ranks is"]
+    by_hand = [" ".join(spelt[word] for word in text.split()) for text in texts]
+    assert load("lexical", ngrams=4).score("ranks is", texts) == load("lexical").score(
+        " ".join(spelt[word] for word in ("ranks", "is")), by_hand
+    )
+
+
+@given(st.text(alphabet="ab c", max_size=8), st.lists(st.text(alphabet="ab cd", max_size=12), max_size=5))
+def test_a_share_is_bm25_over_what_the_query_could_get(query, texts):
+    """Between 0 and 1, in proportion; and 1 is what a text with endless copies of all its words comes near."""
+    plain, shares = load("lexical").score(query, texts), load("lexical", activation="share").score(query, texts)
+    assert all(0 <= share <= 1 for share in shares)
+    assert [share * max(plain, default=0) for share in shares] == pytest.approx(
+        [score * max(shares, default=0) for score in plain]
+    )
+    if texts and shares[0]:
+        [_, much] = load("lexical", activation="share", b=0.0).score(texts[0], ["", f"{texts[0]} " * 10_000])
+        assert much == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"ngrams": 0}, {"ngrams": 2.5}, {"activation": "sigmoid"}])
+def test_lexical_options_are_checked(settings):
+    """An n-gram has a letter, and there is one activation."""
+    with pytest.raises(ArgumentError, match=r"ngrams must be|known: None, 'share'"):
         load("lexical", **settings)
 
 

@@ -34,6 +34,21 @@ def maxsim(query: Any, documents: Any, mask: Any = None) -> Tensor:
         return best.where(best != -float("inf"), -asked.norm(dim=1)).sum(dim=1)
 
 
+def pooled(query: Any, documents: Sequence[Any]) -> Tensor:
+    """Return the cosine between the mean of the query's vectors and that of each document's, float32.
+
+    It is -1 for a document without tokens, as if it were the opposite of the query.
+    """
+    import torch
+
+    with torch.inference_mode():
+        asked = as_tensor(query).float()
+        means = [
+            as_tensor(document).to(asked).mean(dim=0) if len(document) else -asked.mean(dim=0) for document in documents
+        ]
+        return torch.cosine_similarity(torch.stack(means), asked.mean(dim=0)[None])
+
+
 def _best(asked: Tensor, documents: Sequence[Any]) -> Tensor:
     """Return documents x query tokens, document by document: padding would cost more than the calls do."""
     best = asked.new_full((len(documents), len(asked)), -float("inf"))

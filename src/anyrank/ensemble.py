@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fusion_methods import Column
 from ._fusion_sources import check_scores
@@ -52,7 +52,7 @@ class Ensemble(Composition):
     keeps the retriever's order in the vote. A member that fails raises; wrap it in a `Fallback` to go on without it.
     """
 
-    name: Final = "ensemble"
+    name: ClassVar[str] = "ensemble"
 
     def __init__(
         self,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
@@ -18,7 +15,8 @@ from anyrank import _checks
 from anyrank._library import LibraryModel, document_prompt, in_parts
 from anyrank._limits import most_positions
 from anyrank._local import Job
-from anyrank._maxsim import as_tensor, maxsim
+from anyrank._maxsim import as_tensor, maxsim, pooled
+from anyrank._projection import drop_projection, has_own_projection
 from anyrank.errors import ArgumentError
 from anyrank.ranking import Report
 from anyrank.scorer import Candidates, Scores
@@ -46,7 +44,9 @@ class LateInteraction(LibraryModel["_Encoder"]):
 
     The shown score is the sum over the query's tokens, expansion included; ``activation="meanmaxsim"`` divides it by
     their number (-1 to 1 for normalised vectors), which makes queries of different lengths comparable and changes no
-    order. ``max_length`` is the number of tokens of a document that are read; ``report.truncated`` tells what was cut.
+    order. ``pooled`` adds to that mean so many times the cosine between the means of both texts' vectors, and to the
+    sum as much for each token: what an embedding of the whole text says, from the same pass. ``max_length`` is the
+    number of tokens of a document that are read; ``report.truncated`` tells what was cut.
 
     ``vectors`` gives documents' vectors that are known already: a mapping from text to array, or a function that is
     called with texts and returns one array for each. An array has a row of finite floats for each token and is used
@@ -58,6 +58,7 @@ class LateInteraction(LibraryModel["_Encoder"]):
     score_kind: ClassVar[str] = "similarity"
 
     activation: str | None = None
+    pooled: float = 0.0
     vectors: Vectors | None = field(default=None, repr=False)
     cache_bytes: int = 128 * 2**20
 
@@ -71,6 +72,9 @@ class LateInteraction(LibraryModel["_Encoder"]):
                 f"them; got {type(self.vectors).__name__}"
             )
             raise ArgumentError(msg)
+        if _checks.finite(self.pooled) is None or self.pooled < 0:
+            msg = f"pooled is how much the cosine of the mean vectors counts, 0 or more; got {self.pooled!r:.80}"
+            raise ArgumentError(msg)
         if self.cache_bytes != 0:
             _checks.top_n(self.cache_bytes, "cache_bytes")
 
@@ -81,8 +85,8 @@ class LateInteraction(LibraryModel["_Encoder"]):
 
     def _load(self) -> _Encoder:
         model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
-        if not _has_own_projection(model, self._place, self.revision):
-            _drop_projection(model)
+        if not has_own_projection(model, self._place, self.revision):
+            drop_projection(model)
         transformer = cast("Any", model[0])
         length = self.max_length or transformer.document_length
         positions = most_positions(transformer.model)
@@ -98,7 +102,7 @@ class LateInteraction(LibraryModel["_Encoder"]):
         """Encode every query and every distinct text once, in common batches; of the texts, keep scores only."""
         asked = model.queries([job.query for job in jobs])
         tallies = [
-            _Tally(vectors, set(job.texts), job.context.run(self._given, job.texts, vectors.shape[1]))
+            _Tally(vectors, self.pooled, set(job.texts), job.context.run(self._given, job.texts, vectors.shape[1]))
             for job, vectors in zip(jobs, asked, strict=True)
         ]
         missing = dict.fromkeys(
@@ -164,8 +168,9 @@ class _Document:
 class _Tally:
     """What is known so far of one call: the scores of its texts, and what was cut of them."""
 
-    def __init__(self, asked: Tensor, texts: AbstractSet[str], given: Mapping[str, _Document]) -> None:
+    def __init__(self, asked: Tensor, pooled: float, texts: AbstractSet[str], given: Mapping[str, _Document]) -> None:
         self.asked = asked
+        self.pooled = pooled
         self.scores: dict[str, float] = {}
         self.cut: dict[str, int] = {}
         self._texts = texts
@@ -179,9 +184,15 @@ class _Tally:
         """Score those documents that are asked about, and not scored yet."""
         mine = {text: documents[text] for text in self.lacks(documents) if text in self._texts}
         if mine:
-            scores = maxsim(self.asked, [document.vectors for document in mine.values()]).tolist()
-            self.scores.update(zip(mine, scores, strict=True))
+            self.scores.update(zip(mine, self._scored([one.vectors for one in mine.values()]), strict=True))
             self.cut.update((text, document.cut) for text, document in mine.items() if document.cut)
+
+    def _scored(self, documents: Sequence[Tensor]) -> list[float]:
+        scores = maxsim(self.asked, documents)
+        if self.pooled:
+            scores = scores + self.pooled * len(self.asked) * pooled(self.asked, documents)
+        found: list[float] = scores.tolist()
+        return found
 
 
 class _Cache:
@@ -261,36 +272,6 @@ class _Encoder:
     @property
     def _prompt(self) -> str:
         return document_prompt(self.model)
-
-
-def _has_own_projection(model: MultiVectorEncoder, source: str, revision: str | None) -> bool:
-    """Whether the projection to smaller vectors, if there is one, comes from the checkpoint.
-
-    To an encoder without one the library adds a projection of random weights, to be trained.
-    """
-    from sentence_transformers.util import load_file_path
-
-    loaded = getattr(cast("Any", model.transformers_model).config, "_commit_hash", None) or revision
-    folder = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-
-    def saved(file: str) -> Any:
-        path = load_file_path(source, file, cache_folder=folder, revision=loaded)
-        return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
-
-    if "HF_ColBERT" in ((saved("config.json") or {}).get("architectures") or ()):
-        return True
-    kind = (saved("config_sentence_transformers.json") or {}).get("model_type") or "SentenceTransformer"
-    modules = saved("modules.json")
-    if modules is None or kind not in {"SentenceTransformer", "MultiVectorEncoder", "ColBERT"}:
-        return False
-    return kind != "SentenceTransformer" or any(module["type"].endswith(".Dense") for module in modules)
-
-
-def _drop_projection(model: MultiVectorEncoder) -> None:
-    from sentence_transformers.base.modules.dense import Dense
-
-    for place in reversed([place for place, module in enumerate(model) if isinstance(module, Dense)]):
-        del model[place]
 
 
 scorer = LateInteraction

@@ -41,38 +41,64 @@ class Lexical(SpecFromFields):
     those of the candidates. Words are runs of letters and digits with their marks, case folded; Chinese, Japanese,
     Thai, Lao, Khmer and Burmese text is read as characters and pairs of them. Robertson & Zaragoza, 2009,
     doi:10.1561/1500000019.
+
+    ``ngrams`` reads every word as its overlapping runs of so many characters, its edges being two of them, so that
+    "rank" and "ranking" have three of their four-grams in common: a stemmer for every language (McNamee & Mayfield,
+    2004, doi:10.1023/B:INRT.0000009441.78971.be). ``activation="share"`` divides a query's scores by the most that a
+    text could get, ``(k1 + 1) * sum(idf)`` over those of its words that any candidate has: 0 to 1, score kind
+    ``similarity``, in the same order.
     """
 
     name: ClassVar[str] = "lexical"
-    score_kind: ClassVar[str] = "bm25"
     scope: ClassVar[Scope] = "list"
 
     k1: float = 1.2
     b: float = 0.75
+    ngrams: int | None = None
+    activation: str | None = None
 
     def __post_init__(self) -> None:
-        """Check both parameters; raises `ArgumentError`."""
+        """Check the settings; raises `ArgumentError`."""
         k1, b = _checks.finite(self.k1), _checks.finite(self.b)
         if k1 is None or b is None or k1 < 0 or not 0 <= b <= 1:
             msg = f"lexical needs k1 >= 0 and b between 0 and 1; got k1={self.k1!r}, b={self.b!r}"
             raise ArgumentError(msg)
+        _checks.top_n(self.ngrams, "ngrams")
+        if self.activation not in (None, "share"):
+            msg = f"lexical has no activation {self.activation!r}; known: None, 'share'"
+            raise ArgumentError(msg)
+
+    @property
+    def score_kind(self) -> str:
+        """``bm25``, or ``similarity`` for the share."""
+        return "bm25" if self.activation is None else "similarity"
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """Return each text's BM25 score, 0.0 for one that shares no word with the query."""
-        wanted = Counter(words(query))
+        wanted = Counter(self._terms(query))
         bags: list[Counter[str]] = []
         lengths: list[int] = []
         for text in texts:
-            found = words(text)
+            found = self._terms(text)
             lengths.append(len(found))
             bags.append(Counter(word for word in found if word in wanted))
         mean = sum(lengths) / len(lengths) or 1.0 if lengths else 1.0
-        weight = {word: count * _idf(len(bags), sum(word in bag for bag in bags)) for word, count in wanted.items()}
+        holding = {word: sum(word in bag for bag in bags) for word in wanted}
+        weight = {word: wanted[word] * _idf(len(bags), many) for word, many in holding.items() if many}
+        most = (self.k1 + 1) * math.fsum(weight.values()) if self.activation and weight else 1.0
         scores = []
         for bag, length in zip(bags, lengths, strict=True):
             damping = self.k1 * (1 - self.b + self.b * length / mean)
-            scores.append(math.fsum(weight[word] * tf * (self.k1 + 1) / (tf + damping) for word, tf in bag.items()))
+            total = math.fsum(weight[word] * tf * (self.k1 + 1) / (tf + damping) for word, tf in bag.items())
+            scores.append(total / most)
         return scores
+
+    def _terms(self, text: str) -> list[str]:
+        """Return what is counted: words, or their n-grams."""
+        found = words(text)
+        if self.ngrams is None:
+            return found
+        return [gram for word in found for gram in _grams(f"^{word}$", self.ngrams)]
 
 
 def words(text: str) -> list[str]:
@@ -85,6 +111,11 @@ def words(text: str) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+def _grams(word: str, size: int) -> list[str]:
+    """Return a word's runs of so many characters; a shorter word whole."""
+    return [word[start : start + size] for start in range(max(1, len(word) - size + 1))]
 
 
 def _idf(size: int, containing: int) -> float:

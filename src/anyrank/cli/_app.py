@@ -1,0 +1,87 @@
+"""The commands together, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from threading import active_count
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from typer import Exit, Option, Typer
+
+from anyrank import __version__
+from anyrank.errors import (
+    ArgumentError,
+    AsyncOnlyError,
+    MissingDependencyError,
+    ModelError,
+    SettingError,
+)
+
+from . import _console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = ("rerank", "fuse", "eval", "compare", "tune", "scorers", "doctor")
+
+YOURS: Final = (ArgumentError, AsyncOnlyError, MissingDependencyError, ModelError, SettingError)
+"""What no second try mends: the command or its input is to be changed, or something to be installed or set."""
+
+
+def build() -> Typer:
+    """Return the application."""
+    app = Typer(
+        name="anyrank",
+        help="Rerank, fuse and evaluate, with every scorer that anyrank knows.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in COMMANDS:
+        app.command(name)(import_module(f"anyrank.cli.{name}").command)
+    return app
+
+
+def run(arguments: Sequence[str] | None) -> None:
+    """Run a command and exit. An error is one line on standard error, and a traceback only with ``--traceback``."""
+    own = arguments is None
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _console.set_up()
+    if own and not sys.stderr.isatty():
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    try:
+        _run(arguments)
+    except SystemExit as end:
+        _console.flush()
+        if own and isinstance(end.code, int | None) and active_count() > 1:
+            sys.stderr.flush()
+            os._exit(end.code or 0)  # a model at work would keep the interpreter, and one that reads crash its end
+        raise
+
+
+def _run(arguments: Sequence[str]) -> None:
+    try:
+        build()(args=arguments, prog_name="anyrank")
+    except Exception as error:
+        if "--traceback" in arguments:
+            raise
+        _console.error(_console.said(error))
+        sys.exit(2 if isinstance(error, YOURS) else 1)
+
+
+def _version(wanted: Any) -> None:
+    if wanted:
+        _console.line(__version__)
+        raise Exit
+
+
+def _root(
+    *,
+    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    traceback: Annotated[bool, Option("--traceback", help="Show where an error comes from.")] = False,
+) -> None:
+    """Take the options that stand before a command; `run` heeds ``--traceback``."""

@@ -1,11 +1,13 @@
 """Evaluations: what was asked, answered, measured and counted, and from where a killed run goes on."""
 
+import asyncio
 import doctest
 import importlib
 import json
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from anyrank import Cascade, Ensemble, Fallback, FirstStage, Ranking, Report, Reranker, Scores, evaluation
 from anyrank.diversity import dedupe
-from anyrank.errors import ArgumentError, AsyncOnlyError, MissingDependencyError, SettingError, UnknownScorerError
+from anyrank.errors import ArgumentError, MissingDependencyError, SettingError, UnknownScorerError
 from anyrank.evaluation import Comparison, Folder, compare, evaluate
 from anyrank.evaluation.results import percentile
 
@@ -105,15 +107,28 @@ def test_a_stand_in_is_counted_and_measured(counting):
     assert found.values == {"MRR": {"q1": 1.0, "q2": 1 / 3}}
 
 
-async def awaited(_query, texts):
-    """Score as a scorer does that can only be awaited."""
-    return [1.0] * len(texts)
+@pytest.mark.parametrize("wrap", [lambda scorer: scorer, lambda scorer: Ensemble({"a": scorer, "b": "lexical"})])
+@pytest.mark.parametrize("limit", [1, 4])
+def test_a_scorer_that_can_only_be_awaited(wrap, limit):
+    """All calls meet one loop, as their clients need it; what fails is counted, and nothing is left running."""
+    loops, threads = [], threading.active_count()
+
+    async def awaited(query, texts):
+        loops.append(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        if query == "potassium":
+            raise ConnectionError
+        return [float(len(text)) for text in texts]
+
+    found = measured(wrap(awaited), max_concurrency=limit)
+    assert (list(found.failures), found.values["MRR"]["q1"]) == (["q2"], 1.0)
+    assert found.latency(0.5) > 0
+    assert len(set(map(id, loops))) == 1
+    assert all(loop.is_closed() for loop in loops)
+    assert threading.active_count() == threads
 
 
-@pytest.mark.parametrize(
-    ("reranker", "error"),
-    [("lexicla", UnknownScorerError), ("cohere", SettingError), (awaited, AsyncOnlyError)],
-)
+@pytest.mark.parametrize(("reranker", "error"), [("lexicla", UnknownScorerError), ("cohere", SettingError)])
 def test_what_every_query_would_meet_is_raised(reranker, error, monkeypatch):
     """Not counted query by query."""
     for name in ("CO_API_KEY", "COHERE_API_KEY"):
@@ -236,6 +251,7 @@ def scorer(query, texts):
         os._exit(9)
     done += 1
     return [1.0] * len(texts)
+scorer.fingerprint = "by length"
 queries = {str(n): f"query {n}" for n in range(8)}
 evaluate(scorer, queries, candidates=dict.fromkeys(queries, [{"id": "d", "text": "x"}]),
          qrels=dict.fromkeys(queries, "d"), metrics=["MRR"], store=sys.argv[1])
@@ -246,19 +262,56 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     """Three answers were kept when the process died: the next one gives the other five."""
     result = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False, capture_output=True)
     assert result.returncode == 9, result.stderr
-    asked = []
+    found, asked = asked_of(Counting(), tmp_path)
+    assert asked == [f"query {n}" for n in range(3, 8)]
+    assert found.means == {"MRR": 1.0}
 
-    def scorer(query, texts):
-        asked.append(query)
-        return [1.0] * len(texts)
 
+def asked_of(scorer, store):
+    """Evaluate on eight queries, and return also which of them were asked."""
     queries = {str(n): f"query {n}" for n in range(8)}
     documents = {key: [{"id": "d", "text": "x"}] for key in queries}
     found = evaluate(
-        scorer, queries, candidates=documents, qrels=dict.fromkeys(queries, "d"), metrics=["MRR"], store=tmp_path
+        scorer, queries, candidates=documents, qrels=dict.fromkeys(queries, "d"), metrics=["MRR"], store=store
     )
-    assert asked == [f"query {n}" for n in range(3, 8)]
-    assert found.means == {"MRR": 1.0}
+    return found, scorer.asked
+
+
+INTERRUPTED = KILLED.replace("os._exit(9)", "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)").replace(
+    "import os", "import os, signal, time"
+)
+
+
+def test_an_interrupted_run_ends_and_goes_on_where_it_was(tmp_path):
+    """Ctrl-C while a call hangs: the process ends at once, and what was answered before is kept."""
+    result = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, tmp_path], check=False, capture_output=True, text=True, timeout=30
+    )
+    assert result.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert asked_of(Counting(), tmp_path)[1] == [f"query {n}" for n in range(3, 8)]
+
+
+FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))" + KILLED.replace("== 3", "== 9")
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path):
+    """The error is the system's own, with the row; what was kept before is read, and the next run goes on."""
+    result = subprocess.run([sys.executable, "-c", FULL, tmp_path], check=False, capture_output=True, text=True)
+    assert "File too large\nwhile evaluating 'first stage > reranker'" in result.stderr
+    assert asked_of(Counting(), tmp_path)[1] in ([f"query {n}" for n in range(kept, 8)] for kept in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "kept", [3, None, [], {}, {"order": None, "scores": []}, {"order": [], "scores": [], "new": 1}]
+)
+def test_what_another_version_kept_is_asked_again(counting, kept):
+    """It is neither an error nor an answer."""
+    store = {}
+    measured(counting, store=store)
+    measured(counting, store=(other := dict.fromkeys(store, kept)))
+    assert len(counting.asked) == 4
+    assert other.keys() == store.keys()
+    assert all(answer["order"] for answer in other.values())
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path):
@@ -270,9 +323,10 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path):
     for cut in range(whole.index(b"\n") + 1, len(whole) - 1):
         file.write_bytes(whole[:cut])
         assert dict(Folder(tmp_path / "results")) == {"a": {"order": ["é"]}}
-    file.write_bytes(b"nonsense\n" + whole)
-    with pytest.raises(ArgumentError, match="line 1: no result of an evaluation"):
-        Folder(tmp_path / "results")
+    for line in (b"nonsense", b"3", b'{"a": 1, "b": 2}', b'[["x"], 1]', b'"ab"'):
+        file.write_bytes(line + b"\n" + whole)
+        with pytest.raises(ArgumentError, match="line 1: no result of an evaluation"):
+            Folder(tmp_path / "results")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers())))
@@ -332,6 +386,12 @@ def test_runs_of_ids_are_compared_without_texts():
         ({"queries": {"q1": "x"}}, "1 of 2 judged queries have no text, such as 'q2'"),
         ({"candidates": {"q1": ["zz"], "q2": ["zz"]}}, "do the ids go together"),
         ({"ties": "random"}, "got 'random'"),
+        ({"store": []}, "store= takes a folder or a mutable mapping"),
+        ({"key": "id"}, "key= a function; got None and 'id'"),
+        ({"price": 0.1}, "price= takes a mapping"),
+        ({"metric": "MRR"}, "an option 'metric', which is unknown; did you mean 'metrics'"),
+        ({"candidates": {"q1": ["fr", "ba"], "q2": ["es"]}}, "holds ids and no texts .*text=str if these"),
+        ({"candidates": {"q1": "fr", "q2": "ba"}}, "the ranking of query 'q1' must be a list"),
         ({"max_concurrency": 0}, "max_concurrency must be a whole number above 0"),
         ({"key": lambda _: None, "candidates": {"q1": [3]}}, "do the ids go together"),
     ],
@@ -343,24 +403,59 @@ def test_arguments_that_do_not_go_together(wrong, said):
         evaluate("lexical", arguments.pop("queries"), **arguments)
 
 
+class Weighed:
+    """A scorer that does not show its weight."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+    def score(self, _query, texts):
+        return [self.weight] * len(texts)
+
+
+def weighed(weight):
+    """Return a function that does not show its weight."""
+
+    def scorer(_query, texts):
+        return [weight] * len(texts)
+
+    return scorer
+
+
 @pytest.mark.parametrize("wrap", [lambda scorer: scorer, lambda scorer: Ensemble({"only": scorer})])
-def test_a_lambda_cannot_be_kept(wrap):
+@pytest.mark.parametrize("scorer", [lambda _query, texts: [1.0] * len(texts), Weighed(1), Weighed(1).score, weighed(1)])
+def test_what_cannot_be_told_apart_cannot_be_kept(wrap, scorer):
     """One is like the other: its answers would be another's."""
-    with pytest.raises(ArgumentError, match="cannot tell one lambda from another"):
-        measured(wrap(lambda _query, texts: [1.0] * len(texts)), store={})
+    with pytest.raises(ArgumentError, match="give it a fingerprint"):
+        measured(wrap(scorer), store={})
+
+
+def test_functions_with_other_arguments_are_told_apart():
+    """A partial function shows them."""
+    store = {}
+    for factor in (1, -1, 1):
+        found = measured(partial(times, factor=factor), store=store)
+        assert found.answers["q1"].order[0] == ("fr" if factor == 1 else "es")
+    assert len(store) == 4
+
+
+def times(_query, texts, *, factor):
+    """Score by length."""
+    return [float(factor * len(text)) for text in texts]
 
 
 def test_ensembles_of_functions_are_told_apart():
     """By what they show of themselves: weights, and their members' names."""
     store = {}
 
-    def scores(weight):
-        weights = {"same": 1, "words": weight}
-        return measured(Ensemble({"same": same, "words": "lexical"}, weights=weights), store=store).answers["q1"].scores
+    def scores(weight, **settings):
+        ensemble = Ensemble({"same": same, "words": "lexical"}, weights={"same": 1, "words": weight}, **settings)
+        return measured(ensemble, store=store).answers["q1"].scores
 
     assert scores(0.0) != scores(1.0)
     assert scores(0.0) == scores(0.0)
-    assert len(store) == 4
+    assert scores(1.0) != scores(1.0, k=1)
+    assert len(store) == 6
 
 
 def same(_query, texts):
@@ -373,6 +468,31 @@ def test_an_unknown_row_is_named():
     found = compare({}, None, first_stages={"bm25": {"q": ["x"]}}, qrels={"q": "x"})
     with pytest.raises(ArgumentError, match="no row named 'bm52'; did you mean 'bm25'"):
         found["bm52"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"rerankers": ["lexical"]}, "rerankers= takes a mapping by name"),
+        ({"rerankers": "lexical"}, "rerankers= takes a mapping by name"),
+        ({"first_stages": [CANDIDATES]}, "first_stages= takes a mapping by name"),
+        ({"first_stages": CANDIDATES}, "these are by query id: q1, q2, q3"),
+        ({"first_stages": {}}, "got no first stage"),
+        ({"fusions": {"a": {}}}, "a name of their own; got 'a', 'a > words', 'a', 'a > words'"),
+        ({"fusions": ["rrf"]}, "fusions= takes a mapping by name"),
+        ({"fusions": {"both": "rrf"}}, "by the keywords of fuse"),
+        ({"fusions": {"both": {"weights": {"a": 1, "z": 1}}}}, "a weight for 'z', which is no first stage"),
+        (
+            {"prices": {"word": {"tokens": 1}}},
+            "a price for the reranker 'word', which is unknown; did you mean 'words'",
+        ),
+    ],
+)
+def test_a_grid_that_does_not_go_together(wrong, said):
+    """It is refused before anything is asked."""
+    arguments = {"rerankers": {"words": "lexical"}, "first_stages": {"a": CANDIDATES}, "qrels": QRELS, **wrong}
+    with pytest.raises(ValueError, match=said):
+        compare(arguments.pop("rerankers"), QUERIES, **arguments)
 
 
 def test_an_error_names_its_row():
@@ -394,6 +514,12 @@ def test_candidates_keep_their_scores():
     run = {"q": Ranking.of(["a", "b"], [0.9, 0.1])}
     found = evaluate("first_stage:score", {"q": "x"}, candidates=run, qrels={"q": "b"}, metrics=["MRR"])
     assert found.answers["q"].scores == (0.9, 0.1)
+
+
+def test_a_share_is_no_percentage():
+    """Of 95 there is none."""
+    with pytest.raises(ArgumentError, match=r"between 0 and 1, such as 0\.95; got 95"):
+        measured("lexical").latency(95)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 1))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyrank import Fallback, FirstStage, Reranker
+from anyrank import Cached, Cascade, Chunked, Ensemble, Fallback, FirstStage, Reranker, load
+from anyrank.cached import fingerprint_of
 from anyrank.errors import ArgumentError, SpecError
 from anyrank.evaluation import Calibrated, Calibration, calibrate, calibration_error, evaluate
 
@@ -103,14 +104,87 @@ def test_saved_and_read_again(fitted, method, tmp_path):
         Calibrated(Numbers(2.0), curve)
 
 
+def as_saved(**changed):
+    """Return what is saved, with changes."""
+    return json.dumps({"method": "platt", "fingerprint": "f", "points": [[0, 0], [1, 1]], "pairs": 2, **changed})
+
+
 @pytest.mark.parametrize(
-    "held", ["[]", "{}", "nonsense", '{"method": "magic", "fingerprint": "", "points": [], "pairs": 1}']
+    "held",
+    [
+        "[]",
+        "{}",
+        "nonsense",
+        as_saved(method="magic"),
+        as_saved(fingerprint=""),
+        as_saved(fingerprint=3),
+        as_saved(points=[]),
+        as_saved(points=[[0, math.nan], [1, 1]]),
+        as_saved(points=[[0, 1], [1, 1]]),
+        as_saved(points=[[0, 1], [2, 3]]),
+        as_saved(points=[[0, 0], [1, 1], [2, 2]]),
+        as_saved(method="isotonic", points=[]),
+        as_saved(method="isotonic", points=[[1, 0.5], [0, 0.7]]),
+        as_saved(method="isotonic", points=[[0, 0.7], [1, 0.5]]),
+        as_saved(method="isotonic", points=[[0, 0.5], [1, 1.5]]),
+        as_saved(error=math.inf),
+        as_saved(of_a_later_version=True),
+    ],
 )
 def test_what_is_no_calibration(held, tmp_path):
-    """A file of something else is named."""
+    """A file of something else, of another version, or of a curve that does not rise is named; so is a missing one."""
     tmp_path.joinpath("curve.json").write_text(held, encoding="utf-8")
-    with pytest.raises(ArgumentError, match="not a calibration"):
-        Calibration.of(tmp_path / "curve.json")
+    for path in (tmp_path / "curve.json", tmp_path / "nothing.json"):
+        with pytest.raises(ArgumentError, match=f"not a calibration, as .*{path.name}"):
+            Calibration.of(path)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_perfect_separation_and_one_score_for_all(method):
+    """Platt's targets keep the curve finite; scores that say nothing are refused, as those that say the opposite."""
+    curve = calibrate(scored({"1": True, "-1": False}), RELEVANT, method=method)
+    assert curve(-1) < 0.3
+    assert curve(1) > 0.7
+    assert all(math.isfinite(number) for point in curve.points for number in point)
+    for texts in ({"1": True, "1.0": False}, {"-1": True, "1": False}):
+        with pytest.raises(ArgumentError, match="do not have the higher scores"):
+            calibrate(scored(texts), RELEVANT, method=method)
+
+
+RELEVANT = {query: {f"{query} True": 1, f"{query} False": 0} for query in QUERIES}
+
+
+def scored(texts):
+    """Return an evaluation in which a text's number is its score, relevant or not."""
+    candidates = {
+        query: [{"id": f"{query} {relevant}", "text": text} for text, relevant in texts.items()] for query in QUERIES
+    }
+    return evaluate(Numbers(), QUERIES, candidates=candidates, qrels=RELEVANT, metrics=["MRR"])
+
+
+def test_in_compositions_the_probabilities_are_the_same(fitted):
+    """Kept, by windows, as one of several, behind another stage: known by scorer and curve."""
+    texts = ["3", "-1", "0.5"]
+    calibrated = Calibrated(Numbers(), fitted())
+    alone = Reranker(calibrated).rerank("any", texts)
+    whole = {"cached": Cached(calibrated), "chunked": Chunked(calibrated)}
+    whole["one of one"] = Ensemble({"only": calibrated}, method="comb_sum")
+    assert {name: Reranker(scorer).rerank("any", texts) for name, scorer in whole.items()} == dict.fromkeys(
+        whole, alone
+    )
+    assert Cascade((Numbers(), 3), calibrated, min_score=0.5).rerank("any", texts) == alone[:2]
+    assert calibrated.fingerprint != Calibrated(Numbers(), fitted(method="isotonic")).fingerprint
+
+
+def test_it_reaches_every_adapter_as_a_spec():
+    """It is written down with its curve, and read again."""
+    scorer = "cross_encoder:some/model"
+    curve = Calibration("platt", fingerprint_of(load(scorer)), ((0.0, -1.0), (1.0, 1.0)), 9)
+    spec = Calibrated(scorer, curve).spec
+    again = load(json.loads(json.dumps(spec)))
+    assert isinstance(again, Calibrated)
+    assert (again.spec, again.calibration) == (spec, curve)
+    assert Reranker(spec, min_score=0.5).rerank("any", []).documents == []
 
 
 def test_a_stand_in_is_not_calibrated(fitted):

@@ -2,6 +2,7 @@
 
 import math
 
+import ir_measures
 import pytest
 import pytrec_eval
 from hypothesis import given
@@ -21,7 +22,7 @@ TREC_EVAL = {
     "P@5": "P_5",
 }
 documents = st.sampled_from([f"d{n}" for n in range(30)] + ["é", "z\u2028", "Ω"])
-grades = st.dictionaries(documents, st.integers(0, 4), min_size=1, max_size=20)
+grades = st.dictionaries(documents, st.integers(-2, 4), min_size=1, max_size=20)
 scores = st.dictionaries(documents, st.one_of(st.integers(0, 3), st.floats(0, 1)).map(float), max_size=30)
 qrels = st.dictionaries(st.sampled_from("abcdef"), grades, min_size=1, max_size=5).filter(
     lambda judged: any(max(found.values()) > 1 for found in judged.values())
@@ -31,17 +32,41 @@ runs = st.dictionaries(st.sampled_from("abcdefgh"), scores, max_size=6)
 
 def trec_eval(judged, run, measure, relevant):
     """Return trec_eval's own figures, as with -c, of the queries that have a relevant document."""
-    found = pytrec_eval.RelevanceEvaluator(judged, {measure}, relevance_level=relevant).evaluate(run)
-    good = [query for query, graded in judged.items() if max(graded.values()) >= relevant]
+    good = {query: graded for query, graded in judged.items() if max(graded.values()) >= relevant}
+    found = pytrec_eval.RelevanceEvaluator(good, {measure}, relevance_level=relevant).evaluate(run)
     return {query: next(iter(found.get(query, {"": 0.0}).values())) for query in good}
 
 
 @given(qrels, runs, st.sampled_from(sorted(TREC_EVAL)), st.integers(1, 2))
 def test_figures_are_those_of_trec_eval(judged, run, metric, relevant):
-    """Scores with ties, missing queries, strange ids: in trec_eval's order every figure is its figure."""
+    """Ties, missing queries, grades below 0, strange ids: in trec_eval's order every figure is its figure."""
     judge = Judge(judged, [metric], relevant=relevant)
     mine = judge.measure({query: trec_eval_order(found) for query, found in run.items()})
     assert mine[metric] == pytest.approx(trec_eval(judged, run, TREC_EVAL[metric], relevant), abs=5e-7)
+
+
+@given(qrels, st.dictionaries(st.sampled_from("abcdefgh"), st.lists(documents, unique=True, min_size=1)))
+def test_figures_are_those_of_ir_measures(judged, orders):
+    """Also of the metrics that trec_eval does not have, where no two scores are equal."""
+    judge = Judge(judged, METRICS)
+    run = {query: {document: -rank for rank, document in enumerate(order)} for query, order in orders.items()}
+    for metric, name in zip(METRICS, ("nDCG@10", "RR@10", "AP", "R@10", "Success@10", "Judged@10"), strict=True):
+        found = ir_measures.iter_calc([ir_measures.parse_measure(name)], judge.qrels, run or {"a": {"x": 1}})
+        theirs = {one.query_id: one.value for one in found if one.query_id in orders}
+        assert judge.measure(orders)[metric] == pytest.approx(dict.fromkeys(judge.qrels, 0.0) | theirs)
+
+
+def test_a_query_with_grades_below_0_only_is_left_out():
+    """The library behind would end the whole process over it."""
+    judge = Judge({"good": {"a": 1}, "bad": {"a": -1}})
+    assert judge.without_relevant == 1
+    assert judge.measure({"good": ["a"], "bad": ["a"]})["MAP"] == {"good": 1.0}
+
+
+def test_ids_meet_whatever_their_type_and_a_document_counts_once():
+    """Judgments may be all that `read_qrels` takes; a document that stands twice is where it stands first."""
+    judge = Judge({1: [7]}, ["MRR", "P@2"])
+    assert judge.measure({"1": ["7", "8", "7"]}) == {"MRR": {"1": 1.0}, "P@2": {"1": 0.5}}
 
 
 @given(qrels, st.permutations([f"d{n}" for n in range(30)]))
@@ -114,18 +139,34 @@ def same(_query, texts):
     return [1.0] * len(texts)
 
 
-@pytest.mark.parametrize("metric", ["NDGC@10", "NDCG@", "@10", "", 3, "Recall@10@5"])
+@pytest.mark.parametrize(
+    "metric", ["NDGC@10", "NDCG@", "@10", "", 3, "Recall@10@5", "MRR@0", "NDCG@1e1", "BPM", "Success"]
+)
 def test_an_unknown_metric_is_named(metric):
     """With those there are."""
     with pytest.raises(ArgumentError, match=r"no metric named .* known: Hit@10, Judged@10"):
         Judge({"q": {"a": 1}}, [metric])
 
 
-@pytest.mark.parametrize(("judged", "said"), [({"q": {"a": 1}}, "grade 2 or better"), ({}, "none of the 0 judged")])
-def test_judgments_without_anything_relevant(judged, said):
+@pytest.mark.parametrize(
+    ("judged", "relevant", "said"),
+    [
+        ({"q": {"a": 1}}, 2, "grade 2 or better"),
+        ({}, 2, "none of the 0 judged"),
+        ({"q": {"a": 1}}, 0, "relevant must be a whole number above 0"),
+        ({"q": {"a": 1}}, "1", "relevant must be a whole number above 0"),
+    ],
+)
+def test_judgments_without_anything_relevant(judged, relevant, said):
     """Nothing can be measured on them."""
     with pytest.raises(ArgumentError, match=said):
-        Judge(judged, relevant=2)
+        Judge(judged, relevant=relevant)
+
+
+def test_a_metric_of_a_library_that_is_not_there():
+    """Which one it needs is said."""
+    with pytest.raises(ArgumentError, match="pyndeval"):
+        Judge({"q": {"a": 1}}, ["alpha_nDCG@10"])
 
 
 def test_no_metric_at_all():

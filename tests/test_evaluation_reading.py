@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import os
+from collections import namedtuple
 
 import pandas as pd
 import pyarrow as pa
@@ -28,6 +29,7 @@ from anyrank.evaluation import (
 QRELS = {"q1": {"d1": 2, "d2": 0}, "q2": {"d3": 1}}
 TRIPLES = [("q1", "d1", 2), ("q1", "d2", 0), ("q2", "d3", 1)]
 ROWS = [dict(zip(("query_id", "doc_id", "relevance"), triple, strict=True)) for triple in TRIPLES]
+Judgment = namedtuple("Judgment", ROWS[0])  # noqa: PYI024 - as ir-measures and ir_datasets have them
 ids = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "Cc", "Cs"]), min_size=1, max_size=4)
 
 
@@ -64,10 +66,13 @@ def folder(tmp_path):
         pd.DataFrame(ROWS),
         pa.Table.from_pylist(ROWS),
         pd.DataFrame(ROWS).rename(columns={"query_id": "qid", "doc_id": "docno", "relevance": "label"}),
+        pd.DataFrame(ROWS).astype({"query_id": "category", "doc_id": "category"}),
+        [Judgment(*triple) for triple in TRIPLES],
         {"q1": {"d1": "2", "d2": 0.0}, "q2": "d3"},
+        {"q1": {"d1": 2, "d2": False}, "q2": {"d3"}},
         {"q1": {"d1": 2, "d2": 0}, "q2": ["d3"]},
     ],
-    ids=["dict", "rows", "pandas", "arrow", "other names", "strings", "relevant ids"],
+    ids=["dict", "rows", "pandas", "arrow", "other names", "categories", "tuples", "strings", "set", "relevant ids"],
 )
 def test_judgments_from_whatever_holds_them(source):
     """Every form says the same."""
@@ -81,7 +86,12 @@ def test_judgments_from_whatever_holds_them(source):
         ("bare.tsv", lines(TRIPLES, "\t")),
         ("windows.tsv", "\ufeff" + lines(TRIPLES, "\t").replace("\n", "\r\n")),
         ("qrels.txt", lines([(query, 0, document, grade) for query, document, grade in TRIPLES], " ")),
+        ("headed.txt", "docno  label iteration QID\n" + lines([(d, grade, 0, q) for q, d, grade in TRIPLES], " ")),
+        ("trailing.tsv", lines(TRIPLES, "\t").replace("\n", "\t \n \n")),
         ("qrels.jsonl", "".join(json.dumps(row) + "\n\n" for row in ROWS)),
+        ("rows.json", json.dumps(ROWS, indent=1)),
+        ("one row a line.json", "".join(json.dumps(row) + "\n" for row in ROWS)),
+        ("qrels.json", json.dumps(QRELS, indent=1)),
     ],
 )
 def test_judgments_from_files(tmp_path, name, text):
@@ -96,17 +106,41 @@ def test_gzipped_files_are_read(tmp_path):
     assert read_run(path) == {"q": Ranking.of(["d"], [0.5])}
 
 
+def test_ids_with_blanks_in_them(tmp_path):
+    """Columns are parted by tabs where there are tabs."""
+    path = written(tmp_path / "qrels.tsv", "query-id\tcorpus-id\tscore\nfirst query\ta document\t1\n")
+    assert read_qrels(path) == {"first query": {"a document": 1}}
+
+
+@pytest.mark.parametrize("text", ["q d 0.5\nq e 1\n", "q d high\nq e 1\n"])
+def test_a_first_line_is_no_header_unless_it_names_columns(tmp_path, text):
+    """A judgment that cannot be read is never left out."""
+    with pytest.raises(ArgumentError, match=r"line 1: .*grade"):
+        read_qrels(written(tmp_path / "bad.tsv", text))
+
+
 def test_numbers_as_ids_become_strings():
-    """Ids meet whatever type they came in."""
+    """Ids meet whatever type they came in, also as the floats that pandas makes of whole numbers beside a gap."""
+    gap = pd.DataFrame({"qid": [1, None], "docno": [7, 8], "label": [1, 1]})
+    assert read_qrels(gap.dropna()) == {"1": {"7": 1}}
+    with pytest.raises(ArgumentError, match="row 1: no query"):
+        read_qrels(gap)
     assert read_qrels({1: {7: 1}}) == {"1": {"7": 1}}
     assert read_run({1: {7: 0.5}})["1"].documents == ["7"]
     assert read_qrels([{7: 1}, [8]]) == {"0": {"7": 1}, "1": {"8": 1}}
 
 
 def test_the_rank_of_a_run_decides(tmp_path):
-    """Lines in any order, scores that rise: the rank column is authoritative, the scores are kept."""
-    path = written(tmp_path / "run.trec", "q Q0 b 2 9 x\nq Q0 a 1 8 x\nq Q0 c 10 7 x\n")
-    assert read_run(path) == {"q": Ranking.of(["a", "b", "c"], [8, 9, 7])}
+    """Lines in any order, scores that rise: the rank column is authoritative, the scores are kept, and part ties."""
+    path = written(tmp_path / "run.trec", "q Q0 b 2 9 x\nq\tQ0  a 1\t8 x\nq Q0 c 10 7 x\nq Q0 d 2 10 x\n")
+    assert read_run(path) == {"q": Ranking.of(["a", "d", "b", "c"], [8, 10, 9, 7])}
+
+
+def test_a_table_of_pyterriers():
+    """``docno`` is what judgments name, ``docid`` a number of its own index."""
+    rows = pd.DataFrame([{"qid": "1", "query": "any", "docid": 17, "docno": "x", "rank": 0, "score": 1.0}])
+    assert read_run(rows) == {"1": Ranking.of(["x"], [1.0])}
+    assert read_queries(rows) == {"1": "any"}
 
 
 @pytest.mark.parametrize(
@@ -130,12 +164,45 @@ def test_queries(source):
     assert read_queries(source) == {"0": "one", "1": "two"}
 
 
+def test_queries_by_tab(tmp_path):
+    """As MS MARCO has them."""
+    assert read_queries(written(tmp_path / "queries.tsv", "7\tone and two\n8\tthree\n")) == {
+        "7": "one and two",
+        "8": "three",
+    }
+
+
+@pytest.mark.parametrize(
+    ("read", "source", "said"),
+    [
+        (read_queries, {"q": 3}, "the text of query 'q' must be a str"),
+        (read_queries, [{"id": 1, "text": "a"}, {"id": "1", "text": "b"}], "row 1: query '1' stands twice"),
+        (read_qrels, {"q": None}, "the judgments of query 'q' must be grades"),
+        (read_qrels, {"q": {"d": 10**9}}, "a grade is a whole number, such as"),
+        (read_qrels, {1: "d", "1": "e"}, "judgments: the id '1' stands there twice"),
+        (read_run, {"q": {1: 0.5, "1": 0.7}}, "the ranking of query 'q': the id '1' stands there twice"),
+        (read_run, {"q": "d1"}, "the ranking of query 'q' must be a list"),
+        (read_run, {"q": None}, "the ranking of query 'q' must be a list"),
+        (read_run, {"q": {"d": None}}, "document 'd' has no score"),
+        (
+            read_run,
+            [{"qid": "q", "docno": "a", "rank": 1}, {"qid": "q", "docno": "b", "score": 5}],
+            "row 1: .* in some",
+        ),
+    ],
+)
+def test_what_would_be_read_wrong_is_refused(read, source, said):
+    """Nothing is guessed, lost or measured under another name."""
+    with pytest.raises(ArgumentError, match=said):
+        read(source)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("q d 1\nq d\n", "line 2: 2 columns where 4 or 3 are expected"),
         ("q d 1\nq e high\n", "line 2: grade must be a finite number; got 'high'"),
-        ("q d 1\nq e 0.5\n", "line 2: a grade is a whole number; got '0.5'"),
+        ("q d 1\nq e 0.5\n", "line 2: a grade is a whole number, such as 0, 1 or 2; got '0.5'"),
         ("q d 1\nq d 2\n", "line 2: document 'd' of query 'q' has grade 1 already, and now 2"),
     ],
 )
@@ -170,25 +237,50 @@ def test_files_that_are_none(tmp_path):
     """A missing file and one in another encoding say so."""
     with pytest.raises(ArgumentError, match="no such file"):
         read_run(tmp_path / "nothing.trec")
-    latin = tmp_path / "latin.tsv"
-    latin.write_bytes(b"q\xe9 d 1\n")
-    with pytest.raises(ArgumentError, match="not UTF-8"):
-        read_qrels(latin)
+    with pytest.raises(ArgumentError, match="cannot be read"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("latin.tsv", b"q d 1\nq\xe9 d 1\n", "latin.tsv, line 2: not UTF-8"),
+        ("plain.tsv.gz", b"q d 1\n", "plain.tsv.gz, after line 0: it cannot be read: Not a gzipped file"),
+        ("cut.tsv.gz", gzip.compress(b"q d 1\n")[:-4], "cut.tsv.gz, after line .: it cannot be read: Compressed file"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, name, content, said):
+    """With the line where reading ended."""
+    tmp_path.joinpath(name).write_bytes(content)
+    with pytest.raises(ArgumentError, match=said):
+        read_qrels(tmp_path / name)
 
 
 @given(st.dictionaries(ids, st.lists(ids, unique=True, min_size=1, max_size=5), min_size=1, max_size=3))
 def test_a_run_that_was_written_is_read_back(tmp_path_factory, orders):
-    """The same ids in the same order, whatever characters they have."""
-    path = tmp_path_factory.mktemp("runs") / "run.trec"
-    write_run(path, orders)
-    assert {query: ranking.documents for query, ranking in read_run(path).items()} == orders
+    """The same ids in the same order, whatever characters they have, also compressed."""
+    folder = tmp_path_factory.mktemp("runs")
+    for path in (folder / "run.trec", folder / "run.trec.gz"):
+        write_run(path, orders)
+        assert {query: ranking.documents for query, ranking in read_run(path).items()} == orders
 
 
-@pytest.mark.parametrize("identifier", ["two words", "", "a\u2028b"])
-def test_an_id_that_a_run_cannot_hold(tmp_path, identifier):
-    """The format's columns are parted by blanks."""
-    with pytest.raises(ArgumentError, match="cannot hold the id"):
-        write_run(tmp_path / "run.trec", {"q": [identifier]})
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (["two words"], "cannot hold the id 'two words'"),
+        ([""], "cannot hold the id ''"),
+        (["a\u2028b"], "cannot hold"),
+        (["\ufeffa"], "cannot hold"),
+        ([1], "cannot hold the id 1"),
+        (["a", "b", "a"], "each once"),
+        ("abc", "a list of ids"),
+    ],
+)
+def test_what_a_run_cannot_hold(tmp_path, order, said):
+    """The format's columns are parted by blanks, and trec_eval refuses a document that stands twice."""
+    with pytest.raises(ArgumentError, match=said):
+        write_run(tmp_path / "run.trec", {"q": order})
 
 
 def test_a_beir_folder(folder):
@@ -211,6 +303,13 @@ def test_a_folder_of_ids_only(folder):
     assert not found.queries
 
 
+def compressed(folder):
+    """Gzip every file of a collection, as they are downloaded."""
+    for path in [*folder.glob("*.jsonl"), *folder.glob("*/*.t*")]:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -218,13 +317,19 @@ def test_a_folder_of_ids_only(folder):
         (lambda folder: folder.joinpath("qrels/test.tsv").rename(folder / "qrels/dev.tsv"), None),
         (lambda folder: written(folder / "runs/bm25.trec", "q1 Q0 d9 1 1 x\n"), "'bm25' names 1 documents .* 'd9'"),
         (lambda folder: written(folder / "queries.jsonl", '{"_id": "q1"}\n'), "line 1: '_id' and 'text' are needed"),
+        (
+            lambda folder: written(folder / "queries.jsonl", '{"_id": 1, "text": "a"}\n{"_id": "1", "text": "b"}'),
+            "line 2: '1' stands twice",
+        ),
+        (compressed, None),
     ],
 )
-def test_folders_that_do_not_go_together(folder, changed, said):
-    """What is missing is named; a single file of judgments is taken whatever its name."""
+def test_folders_as_they_come(folder, changed, said):
+    """What is missing is named; a single file of judgments is taken whatever its name, and gzipped ones are read."""
     changed(folder)
     if said is None:
-        assert read_collection(folder).qrels == QRELS
+        found = read_collection(str(folder))
+        assert (found.qrels, len(found.queries), len(found.documents)) == (QRELS, 2, 3)
     else:
         with pytest.raises(ArgumentError, match=said):
             read_collection(folder)
@@ -232,6 +337,8 @@ def test_folders_that_do_not_go_together(folder, changed, said):
 
 def test_several_splits_need_a_choice(folder):
     """Which judgments count is never guessed."""
+    with pytest.raises(ArgumentError, match="no judgments for split 'dev'; there are test"):
+        read_collection(folder, split="dev")
     folder.joinpath("qrels/test.tsv").rename(folder / "qrels/dev.tsv")
     written(folder / "qrels/train.tsv", "q1\td2\t1\n")
     with pytest.raises(ArgumentError, match="no judgments for split 'test'; there are dev, train"):

@@ -11,9 +11,22 @@ from rich.console import Console
 
 from anyrank import Fallback, FirstStage
 from anyrank.errors import ArgumentError
-from anyrank.evaluation import compare, rows_of, slice_by, to_csv, to_html, to_json, to_markdown, to_rich, to_svg
+from anyrank.evaluation import (
+    Comparison,
+    Evaluation,
+    compare,
+    rows_of,
+    slice_by,
+    to_csv,
+    to_html,
+    to_json,
+    to_markdown,
+    to_rich,
+    to_svg,
+)
 
-HOSTILE = '<script>alert("x")</script> | **bold** [red] \u2028 &amp;'
+HOSTILE = '<script>alert("x")</script> \\| **bold** [red] \u2028 &amp; \' ` \u202e\u05d0 \n new line \x00\x1b\ud800'
+SHOWN = re.sub("[\x00\x1b\ud800]", "\ufffd", HOSTILE)
 QUERIES = {str(n): f"{HOSTILE} {n}" for n in range(12)}
 DOCUMENTS = [{"id": name, "text": name} for name in ("short", "rather long")]
 
@@ -56,7 +69,7 @@ def test_csv_holds_every_figure(comparison):
     """In full precision, under the names of the columns."""
     rows = list(csv.DictReader(io.StringIO(to_csv(comparison))))
     assert [float(row["MRR"]) for row in rows] == [row["MRR"] for row in rows_of(comparison)]
-    assert rows[2]["reranker"] == HOSTILE
+    assert rows[2]["reranker"] == SHOWN
 
 
 def test_json_holds_every_query(comparison):
@@ -103,6 +116,13 @@ def page(comparison):
     return to_html(comparison, title=HOSTILE, slices={HOSTILE: slice_by(QUERIES, lambda text: len(text) % 2)})
 
 
+def test_files_can_hold_it(comparison, page):
+    """Half a surrogate pair, which no encoding has, is shown as what it is not; JSON has it as it stands."""
+    for text in (to_csv(comparison), to_markdown(comparison), to_svg(comparison), page):
+        assert "\ufffd" in text.encode("utf-8").decode("utf-8")
+    assert json.loads(to_json(comparison).encode("utf-8"))["rows"][2]["reranker"] == HOSTILE
+
+
 def test_a_page_stands_alone(page):
     """No script, no request, nothing from outside, and a policy that forbids it."""
     assert not re.search(r"<script|<link|<iframe|src=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)", page)
@@ -113,7 +133,7 @@ def test_a_page_is_well_formed(page):
     """Every element is closed and everything foreign escaped: an XML parser can read it."""
     body = page.partition("<body>")[2].partition("</body>")[0]
     tree = ET.fromstring(f"<body>{body}</body>")
-    assert tree.find("h1").text == HOSTILE
+    assert tree.find("h1").text == SHOWN
     headings = [heading.text for heading in tree.findall("h2")]
     assert headings == [
         "Quality against latency",
@@ -147,8 +167,96 @@ def test_a_page_of_rankings_only():
     found = compare({}, None, first_stages={"a": {"q": ["x", "y"]}}, qrels={"q": "y"})
     page = to_html(found)
     assert "<h2>" not in page
+    assert "average" not in to_markdown(found, crosstab=["MRR@10"])
     assert (
         to_markdown(found).splitlines()[0]
         == "| first stage | NDCG@10 | MRR@10 | MAP | Recall@10 | Hit@10 | Judged@10 |"
     )
     assert "0.5000" in page
+
+
+def test_a_page_of_thousands_of_queries_stays_small():
+    """A bar a pixel at most, from the largest gain to the largest loss."""
+    queries = {str(place): f"query {place} " + "long " * 100 for place in range(3000)}
+    values = {"MRR": {query: place / 3000 for place, query in enumerate(queries)}}
+    before = Evaluation("bm25", None, {}, {"MRR": dict.fromkeys(queries, 0.5)})
+    after = Evaluation("bm25", "model", {}, values, before)
+    page = to_html(Comparison([before, after], queries))
+    bars = re.findall(r"<rect class=.(better|worse)[^>]*><title>([^ ]*) ", page)
+    assert len(bars) == 340
+    assert (bars[0], bars[-1]) == (("better", "+0.4997"), ("worse", "-0.5000"))
+    assert len(page) < 200_000
+
+
+def test_a_page_of_one_query():
+    """Nothing can be said of chance, and no interval is shown."""
+    found = compare({"same": "first_stage"}, {"q": "x"}, first_stages={"a": {"q": ["x", "y"]}}, qrels={"q": "y"})
+    assert "too few queries" in to_html(found)
+    assert "inf" not in to_html(found)
+
+
+def test_slices_have_names(comparison):
+    """Ways to part the queries, not one of them."""
+    with pytest.raises(ArgumentError, match="by name, as in"):
+        to_html(comparison, slices=slice_by(QUERIES, len))
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """Compare two first stages of which one is the other backwards, each with the same two rerankers."""
+    queries = {"q1": "x", "q2": "y"}
+    forth = {"q1": [*DOCUMENTS], "q2": [*DOCUMENTS]}
+    back = {query: found[::-1] for query, found in forth.items()}
+    rerankers = {"as it is": by_length, "same": "first_stage"}
+    return compare(
+        rerankers,
+        queries,
+        first_stages={"forth": forth, "average": back},
+        qrels={"q1": "short", "q2": "rather long"},
+        metrics=["Hit@1", "MRR"],
+    )
+
+
+def test_a_crosstab(crossed):
+    """First stages by rerankers, none of them first; every mean, the best in bold, and the averages, by hand."""
+    assert to_markdown(crossed, crosstab=["MRR", "Hit@1"]).splitlines() == [
+        "| first stage (MRR / Hit@1) | as it is | as it is | same |",
+        "| --- | ---: | ---: | ---: |",
+        *[f"| {stage} | {' | '.join(['**0.7500** / **0.5000**'] * 3)} |" for stage in ("forth", "average", "average")],
+    ]
+    [line] = to_markdown(crossed, crosstab="MRR").splitlines()[2:3]
+    assert line == "| forth | **0.7500** | **0.7500** | **0.7500** |"
+
+
+def test_a_crosstab_names_its_best(comparison):
+    """Only the highest mean of a metric is bold, and a row that is missing is an empty cell."""
+    [first, plain, *_] = comparison.rows
+    other = Evaluation("dense", None, {}, {"MRR": dict.fromkeys(QUERIES, 0.25)})
+    table = to_markdown(Comparison([first, plain, other]), crosstab=["MRR"]).splitlines()[2:]
+    assert table == [
+        "| bm25 | 0.5000 | **1.0000** |",
+        "| dense | 0.2500 |  |",
+        "| average | 0.3750 | **1.0000** |",
+    ]
+
+
+def test_a_crosstab_for_the_terminal(comparison):
+    """Names are shown as they are."""
+    console = Console(width=400, file=io.StringIO())
+    console.print(to_rich(comparison, crosstab=["MRR", "NDCG@1"]))
+    assert "first stage (MRR / NDCG@1)" in console.file.getvalue()
+    assert "[red]" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"crosstab": ["MAP"]}, "'MAP' was not measured; there are MRR, NDCG@1"),
+        ({"crosstab": []}, "names one metric or more of MRR, NDCG@1"),
+        ({"crosstab": ["MRR"], "columns": ["MRR"]}, "leave columns= out"),
+    ],
+)
+def test_a_crosstab_that_cannot_be(comparison, options, said):
+    """The error says what there is."""
+    with pytest.raises(ArgumentError, match=said):
+        to_markdown(comparison, **options)

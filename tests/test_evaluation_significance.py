@@ -1,6 +1,7 @@
 """What is called a difference: tests as scipy has them, corrected, and the verdicts that follow from them."""
 
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -79,6 +80,26 @@ def test_the_t_test_is_scipys(found):
     assert (one.better, one.worse) == (sum(gain > 0 for gain in found), sum(gain < 0 for gain in found))
 
 
+def test_the_same_gain_everywhere_but_for_rounding():
+    """There is no deviation to divide by, and nothing is warned of."""
+    before = [0.4, 0.2, 0.3, 0.1] * 4
+    one = difference(row("a", [figure + 0.5 for figure in before]), row("b", before), "MRR")
+    assert (one.low, one.high, one.p_t) == (pytest.approx(0.5), pytest.approx(0.5), 0.0)
+
+
+def test_one_query_has_no_interval():
+    """It is left out of the sentence."""
+    assert "95 %" not in str(difference(row("a", [0.5]), row("b", [0.4]), "MRR"))
+
+
+def test_thousands_of_queries():
+    """Signs are drawn in parts: what is drawn for many gains is what was drawn for few."""
+    rng = random.Random(0)
+    found = [rng.gauss(0, 1) for _ in range(2_000)]
+    p = stats.ttest_1samp(found, 0).pvalue
+    assert randomisation_test(found) == pytest.approx(p, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("figures", "verdict"),
     [
@@ -139,6 +160,9 @@ def test_too_few_queries_cost_the_others_nothing():
     [
         (lambda a, b: difference(a, b, "MAP"), "'MAP' was not measured; there are MRR"),
         (lambda a, b: difference(a, row("c", [1.0]), "MRR"), "not of the same queries"),  # noqa: ARG005 - as above
+        (lambda a, b: difference(a, b, "MRR", queries=[]), "one or more; got"),
+        (lambda a, b: difference(a, b, "MRR", queries=["z"]), "ids of queries that were measured"),
+        (lambda a, b: slice_by_length({}, ()), "limits are numbers"),  # noqa: ARG005 - as above
         (lambda a, b: verdicts(a, {}, "MRR"), "say with baseline="),  # noqa: ARG005 - as above
     ],
 )

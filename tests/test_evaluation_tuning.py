@@ -4,9 +4,10 @@ from random import Random
 
 import pytest
 
-from anyrank import Reranker, fuse, load
+from anyrank import Ranking, Reranker, fuse, load
 from anyrank.errors import ArgumentError, FusionError
 from anyrank.evaluation import Judge, read_run, tune
+from anyrank.evaluation.bench import Fused, Pool
 from anyrank.fusion import METHODS
 
 QUERIES = [f"q{n}" for n in range(20)]
@@ -84,9 +85,52 @@ def test_without_scores_only_ranks_are_fused():
         tune(runs, QRELS, methods=["weighted_sum"])
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("weights", [{"a": 0.7, "b": 0.2, "c": 0.1}, {"a": 0.0, "b": 0.5, "c": 0.5}])
+@pytest.mark.parametrize("normalize", [None, "z_score", "rank"])
+def test_what_is_measured_is_what_fuse_gives(method, weights, normalize):
+    """Every method, to the place: documents that some lack, ties, a first stage without a vote, an empty one."""
+    settings = {"method": method, "weights": weights}
+    if normalize and METHODS[method].reads_scores and not METHODS[method].fixed:
+        settings["normalize"] = normalize
+    rng = Random(6)
+    for size in (0, 3, 8, 20):
+        runs = {
+            name: Ranking.of(
+                rng.sample("abcdefghijklmnopqrstuvwxyz", size),
+                sorted((rng.randint(-2, 4) for _ in range(size)), reverse=True),
+            )
+            for name in "abc"
+        } | ({"c": Ranking()} if normalize == "rank" else {})
+        pool, fused, whole = Pool(runs), Fused(settings), fuse(runs, **settings).documents
+        for depth in (1, 3, 10, None):
+            assert pool.order(fused, depth) == whole[:depth]
+
+
+def test_what_is_held_out_has_no_say():
+    """The settings that are chosen without a fold stay when the judgments of that fold change, whatever the others."""
+    runs, queries = {"a": noise(2), "b": oracle()}, list(QUERIES)
+    held_out = Random(0).sample(queries, len(queries))[0::5]
+    changed = QRELS | {query: {"d1": 1} for query in held_out}
+    before, after = (tune(runs, qrels, metric="MRR", methods=["rrf", "isr"]) for qrels in (QRELS, changed))
+    assert before.folds[0] == after.folds[0]
+    assert before.held_out != after.held_out
+
+
+def test_nothing_to_choose_by():
+    """Where no first stage finds anything relevant, the first settings are kept, and nothing is claimed; every time."""
+    lost = {query: {"gone": 1} for query in QUERIES}
+    runs = {"a": noise(1), "b": noise(2)}
+    found = [tune(runs, lost, methods=["rrf", "weighted_sum"]) for _ in range(2)]
+    assert found[0] == found[1]
+    assert (found[0].held_out, found[0].settings["method"]) == (0.0, "rrf")
+    assert found[0].gain.verdict == "no clear difference"
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"runs": [oracle(), noise(1)]}, "runs= takes a mapping by name"),
         ({"runs": {"a": oracle()}}, "two runs or more and 5 judged queries or more"),
         ({"qrels": {"q1": {"good": 1}}}, "got 2 runs and 1 queries"),
         ({"methods": ["rff"]}, "no fusion method named 'rff'; did you mean 'rrf'"),

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from anyrank import errors
+from anyrank._question import Composition
 from anyrank._rounds import each
 from anyrank.cached import fingerprint_of
 from anyrank.cascade import Cascade
 from anyrank.diversity import Step
 from anyrank.reranker import Reranker, StagedReranker
+from anyrank.scorer import FunctionScorer
 from anyrank.text import TextOf, texts_of
 
 from .results import Answer
 from .retrievers import with_ids
+from .waiting import Loop
 
 if TYPE_CHECKING:
     from anyrank.adapter import RerankerLike
@@ -33,7 +36,6 @@ Store: TypeAlias = MutableMapping[str, Any]
 
 HOPELESS: Final = (
     errors.ArgumentError,
-    errors.AsyncOnlyError,
     errors.AuthenticationError,
     errors.MissingDependencyError,
     errors.ModelError,
@@ -41,6 +43,9 @@ HOPELESS: Final = (
     errors.SettingError,
 )
 """What would be raised at every further query too."""
+
+
+ADDRESS: Final = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,11 @@ class Asking:
         """Return the reranker's answer to each query; those of an earlier run are taken from the store.
 
         An error is the answer of its query and is not kept; one of `HOPELESS` is raised. The model is loaded before
-        the first call, so that no call's time holds it.
+        the first call, so that no call's time holds it. A scorer that can only be awaited is, in a loop of its own.
         """
         who = identity(reranker, row) if self.store is not None else ""
         keys = {query: self._key(who, text, candidates[query]) for query, text in queries.items()}
-        answers = {query: Answer.from_dict(kept) for query, key in keys.items() if (kept := self._kept(key))}
+        answers = {query: kept for query, key in keys.items() if (kept := self._kept(key))}
         open_ = [query for query in queries if query not in answers]
         if open_:
             reranker.warm_up()
@@ -81,7 +86,7 @@ class Asking:
 
         def ask(query: str) -> Answer:
             nonlocal done
-            answer = self._answer(reranker, queries[query], candidates[query])
+            answer = self._answer(reranker, queries[query], candidates[query], loop)
             with self._lock:
                 if self.store is not None and answer.error is None:
                     self.store[keys[query]] = answer.to_dict()
@@ -90,13 +95,13 @@ class Asking:
             return answer
 
         self._tell(row, done, len(queries))
-        with _named(row):
+        with _named(row), Loop() as loop:
             answers |= zip(open_, each(ask, open_, self.max_concurrency), strict=True)
         return {query: answers[query] for query in queries}
 
-    def _answer(self, reranker: StagedReranker, query: str, documents: Ranking[Any]) -> Answer:
+    def _answer(self, reranker: StagedReranker, query: str, documents: Ranking[Any], loop: Loop) -> Answer:
         try:
-            ranking = reranker.rerank(query, documents, text=self.text)
+            ranking = _ranking(reranker, query, documents, text=self.text, loop=loop)
         except HOPELESS:
             raise
         except Exception as error:  # noqa: BLE001 - a scorer may raise anything; it is counted and shown
@@ -110,12 +115,26 @@ class Asking:
         parts = [who, query, ids, texts_of(documents.documents, self.text), documents.scores]
         return blake2b(json.dumps(parts).encode(), digest_size=20, person=b"anyrank eval 1").hexdigest()
 
-    def _kept(self, key: str) -> Any:
-        return None if self.store is None else self.store.get(key)
+    def _kept(self, key: str) -> Answer | None:
+        """Return what an earlier run was answered; None also for what another version wrote."""
+        kept = None if self.store is None else self.store.get(key)
+        try:
+            return None if kept is None else Answer.from_dict(kept)
+        except (AttributeError, LookupError, TypeError):
+            return None
 
     def _tell(self, row: str, done: int, total: int) -> None:
         if self.on_progress is not None:
             self.on_progress(Progress(row, done, total))
+
+
+def _ranking(
+    reranker: StagedReranker, query: str, documents: Ranking[Any], *, text: TextOf[Any], loop: Loop
+) -> Ranking[Any]:
+    if not loop.begun:
+        with suppress(errors.AsyncOnlyError):
+            return reranker.rerank(query, documents, text=text)
+    return loop.result(reranker.arerank(query, documents, text=text))
 
 
 def answer_of(ranking: Ranking[Any], key: Callable[[Any], object]) -> Answer:
@@ -168,7 +187,8 @@ def identity(reranker: StagedReranker, row: str) -> str:
 
     That is its scorers' fingerprints with its numbers and steps. A scorer that has none, or a step that is a mere
     function, is known by what it shows of itself and by the row's name: who changes a function changes one of them, or
-    empties the store. Raises `ArgumentError` for a lambda, which shows nothing.
+    empties the store. Raises `ArgumentError` for what shows too little: a lambda, a function with variables of another
+    one, an object that is only told by its address.
     """
     stages = [(_told_apart(stage.scorer, row), stage.keep) for stage in reranker._stages]  # noqa: SLF001 - ours
     steps = [repr(step) if isinstance(step, Step) else _shown(step, row) for step in reranker._then]  # noqa: SLF001 - ours
@@ -179,15 +199,23 @@ def _told_apart(scorer: object, row: str) -> str:
     try:
         return fingerprint_of(scorer)
     except errors.ArgumentError:
-        return _shown(scorer, row)
+        if not isinstance(scorer, Composition):
+            return _shown(scorer, row)
+        members = [_told_apart(member, row) for member in scorer._held.scorers]  # noqa: SLF001 - it is a base of ours
+        fuser = getattr(scorer, "_fuser", None)  # an ensemble does not show its parameters
+        return json.dumps([ADDRESS.sub("", repr(scorer)), repr(fuser), members])
 
 
 def _shown(thing: object, row: str) -> str:
-    said = re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))
-    if "<lambda>" in said:
-        msg = f"store= cannot tell one lambda from another ({said}): write it as a function with a name of its own"
+    thing = thing.function if isinstance(thing, FunctionScorer) else thing
+    said = repr(thing)
+    if "<lambda>" in said or " object at 0x" in said or getattr(thing, "__closure__", None):
+        msg = (
+            f"store= cannot tell {said:.120} from another one that does something else: give it a fingerprint, such as "
+            "scorer.fingerprint = 'by length, version 1'"
+        )
         raise errors.ArgumentError(msg)
-    return f"{row}: {said}"
+    return f"{row}: {ADDRESS.sub('', said)}"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -39,6 +40,7 @@ Pair: TypeAlias = tuple[float, bool]
 Method: TypeAlias = Literal["platt", "isotonic"]
 Point: TypeAlias = tuple[float, float]
 
+METHODS: Final = ("platt", "isotonic")
 FOLDS: Final = 5
 BINS: Final = 10
 
@@ -50,6 +52,7 @@ class Calibration:
     ``points`` are scores with what the curve has there, scores rising: probabilities for ``"isotonic"``, their
     logits at 0 and 1 for ``"platt"``, whose curve is a straight line in them. ``error`` is the expected calibration
     error (`calibration_error`) on documents of queries the curve was not fitted on, over ``pairs`` judged pairs.
+    Raises `ArgumentError` for points of no such curve.
     """
 
     method: Method
@@ -57,6 +60,22 @@ class Calibration:
     points: tuple[Point, ...]
     pairs: int
     error: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the curve: it rises, and says probabilities."""
+        if self.method not in METHODS or not self.fingerprint or not isinstance(self.fingerprint, str):
+            msg = f"a calibration has a method and a fingerprint; got {self.method!r} and {self.fingerprint!r:.80}"
+            raise ArgumentError(msg)
+        scores, values = [at for at, _ in self.points], [value for _, value in self.points]
+        finite = all(math.isfinite(number) for number in (*scores, *values, self.error or 0.0))
+        if self.method == "platt":
+            fits = finite and scores == [0, 1] and values[0] < values[1]
+        else:
+            rises = all(low < high for low, high in pairwise(scores)) and values == sorted(values)
+            fits = finite and rises and bool(values) and 0 <= values[0] <= values[-1] <= 1
+        if not fits:
+            msg = f"a calibration by {self.method!r} has the points of a curve that rises; got {self.points!r:.80}"
+            raise ArgumentError(msg)
 
     def __call__(self, score: float) -> float:
         """Return the probability that a document with this score is relevant."""
@@ -67,7 +86,7 @@ class Calibration:
 
     def save(self, path: Path | str) -> None:
         """Write the calibration as JSON."""
-        Path(path).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+        Path(path).write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     @classmethod
     def of(cls, source: Calibration | Mapping[str, Any] | Path | str) -> Calibration:
@@ -79,14 +98,11 @@ class Calibration:
             return source
         try:
             held = source if isinstance(source, Mapping) else json.loads(Path(source).read_text(encoding="utf-8"))
-            found = cls(**{**held, "points": tuple((float(at), float(value)) for at, value in held["points"])})
-        except (LookupError, TypeError, ValueError) as error:
-            msg = f"not a calibration, as Calibration.save writes it: {source!r:.80} ({error})"
+            return cls(**{**held, "points": tuple((float(at), float(value)) for at, value in held["points"])})
+        except (LookupError, OSError, TypeError, ValueError) as error:
+            shown = source if isinstance(source, (str, Path)) else f"{source!r:.80}"
+            msg = f"not a calibration, as Calibration.save writes it: {shown} ({error})"
             raise ArgumentError(msg) from None
-        if found.method not in ("platt", "isotonic") or not found.points:
-            msg = f"not a calibration: its method is {found.method!r}, of {len(found.points)} points"
-            raise ArgumentError(msg)
-        return found
 
 
 class Calibrated(TextByText):
@@ -111,6 +127,12 @@ class Calibrated(TextByText):
                 f"{known}: fit one for it with anyrank.evaluation.calibrate"
             )
             raise ArgumentError(msg)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these probabilities from another scorer's or another curve's: for caches and stores."""
+        known = self.calibration
+        return json.dumps([self.name, known.fingerprint, known.method, known.points])
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -147,7 +169,7 @@ def calibrate(
     if evaluation.fingerprint is None:
         msg = f"the scorer of {evaluation.name!r} has no fingerprint to tell its scores by: let it declare one"
         raise ArgumentError(msg)
-    if method not in ("platt", "isotonic"):
+    if method not in METHODS:
         msg = f"a calibration is by 'platt' or 'isotonic'; got {method!r}"
         raise ArgumentError(msg)
     by_query = _pairs(evaluation, read_qrels(qrels), relevant, keep=unjudged == "not relevant")
@@ -192,7 +214,11 @@ def _fit(method: Method, pairs: Sequence[Pair]) -> tuple[Point, ...]:
             "where only relevant ones were judged, pass unjudged='not relevant'"
         )
         raise ArgumentError(msg)
-    return _platt(pairs, good) if method == "platt" else _isotonic(pairs)
+    points = _platt(pairs, good) if method == "platt" else _isotonic(pairs)
+    if points[0][1] >= points[-1][1]:
+        msg = "the relevant documents do not have the higher scores: there is nothing that a calibration could read"
+        raise ArgumentError(msg)
+    return points
 
 
 def _platt(pairs: Sequence[Pair], good: int) -> tuple[Point, ...]:
@@ -212,9 +238,6 @@ def _platt(pairs: Sequence[Pair], good: int) -> tuple[Point, ...]:
         return float(value.sum()), numpy.array([slip.sum(), (slip * scaled).sum()])
 
     intercept, slope = optimize.minimize(loss, numpy.zeros(2), jac=True).x
-    if slope <= 0:
-        msg = "the relevant documents do not have the higher scores: there is nothing that a calibration could read"
-        raise ArgumentError(msg)
     at_zero = float(intercept - slope * middle / spread)
     return (0.0, at_zero), (1.0, at_zero + float(slope) / spread)
 

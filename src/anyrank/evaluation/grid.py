@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from anyrank import _checks
-from anyrank.errors import ArgumentError
+from anyrank._checks import suggest
+from anyrank._kept import Store as Keeping
+from anyrank.errors import ArgumentError, FusionError
+from anyrank.first_stage import FirstStage
 from anyrank.fusion import fuse
 from anyrank.ranking import Ranking
+from anyrank.scorer import Image
 
 from .asking import Asking, Progress, Store, answer_of, fingerprint, opened
 from .metrics import METRICS, Judge, Values, trec_eval_order
 from .results import Answer, Evaluation
 from .retrievers import FirstStageLike, candidates_of, document_id
 from .store import Folder
-from .tables import Qrels, read_queries
+from .tables import read_queries
 
 if TYPE_CHECKING:
     from anyrank.adapter import RerankerLike
@@ -42,7 +47,7 @@ class Grid:
     @classmethod
     def of(  # noqa: PLR0913 - the options of `evaluate`
         cls,
-        qrels: Qrels,
+        qrels: Any,
         queries: Any,
         *,
         needed: bool,
@@ -58,6 +63,9 @@ class Grid:
         """Check the options; ``needed`` says whether every query that counts must have its text."""
         if ties not in ("given", "trec_eval"):
             msg = f"ties are measured as 'given' or as 'trec_eval' orders them; got {ties!r}"
+            raise ArgumentError(msg)
+        if not isinstance(store, str | Path | Keeping | None) or not callable(key):
+            msg = f"store= takes a folder or a mutable mapping, key= a function; got {store!r:.80} and {key!r:.80}"
             raise ArgumentError(msg)
         kept = Folder(store) if isinstance(store, (str, Path)) else store
         limit = _checks.top_n(max_concurrency, "max_concurrency")
@@ -79,9 +87,18 @@ class Grid:
         return run
 
     def fused(self, runs: Mapping[str, Run], settings: Mapping[str, Any]) -> Run:
-        """Return the fusion of first stages, of all or of those that its weights name. Raises `FusionError`."""
+        """Return the fusion of first stages, of all or of those that its weights name.
+
+        Raises `FusionError`, also for a weight of no first stage.
+        """
+        if not isinstance(settings, Mapping):
+            msg = f"a fusion is given by the keywords of fuse, such as {{'method': 'rrf'}}; got {settings!r:.80}"
+            raise FusionError(msg)
         weights = settings.get("weights")
-        names = [name for name in runs if not isinstance(weights, Mapping) or name in weights]
+        names = list(weights) if isinstance(weights, Mapping) else list(runs)
+        if unknown := set(names) - runs.keys():
+            msg = f"there is a weight for {min(unknown)!r}, which is no first stage; {suggest(min(unknown), runs)}"
+            raise FusionError(msg)
         options: dict[str, Any] = {"key": self.asking.key, **settings}
         return {query: fuse({name: runs[name][query] for name in names}, **options) for query in self.judge.qrels}
 
@@ -97,6 +114,9 @@ class Grid:
         row = f"{baseline.first_stage} > {name}"
         asked = {query: text for query, text in self.queries.items() if run[query]}
         with opened(reranker) as built:
+            reading = [stage for stage in built._stages if not isinstance(stage.scorer, FirstStage)]  # noqa: SLF001 - ours
+            if reading and self.asking.text is None:
+                _refuse_bare_ids(baseline.first_stage, run)
             answers = dict.fromkeys(run, Answer(())) | self.asking.asked(row, built, asked, run)
             known = fingerprint(built)
         return Evaluation(
@@ -105,6 +125,17 @@ class Grid:
 
     def _measured(self, answers: Mapping[str, Answer]) -> Values:
         return self.judge.measure({query: _order(answer, self.ties) for query, answer in answers.items()})
+
+
+def _refuse_bare_ids(name: str, run: Run) -> None:
+    """Raise `ArgumentError` for candidates that are ids: a scorer would read them as texts."""
+    documents = [hit.document for ranking in run.values() for hit in ranking if not isinstance(hit.document, Image)]
+    if documents and all(isinstance(one, (str, int)) and not re.search(r"\s", str(one)) for one in documents):
+        msg = (
+            f"first stage {name!r} holds ids and no texts ({_few(documents)}), and a reranker reads texts: pass "
+            "documents, or text= as a function from an id to its text (text=str if these are the texts)"
+        )
+        raise ArgumentError(msg)
 
 
 def _order(answer: Answer, ties: Ties) -> list[str]:

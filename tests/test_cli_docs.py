@@ -21,7 +21,7 @@ from cli_data import write_collection
 from anyrank.cli._app import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["docs/cli.md"]
+PAGES = ["README.md", "docs/cli.md"]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 SECRETS = ("_KEY", "_APIKEY", "_TOKEN", "_BASE_URL", "_API_BASE")
 CALM = {name: value for name, value in os.environ.items() if not name.endswith(SECRETS)}

@@ -65,8 +65,7 @@ def member(name: str, *, kept: bool = True) -> Any:
     [(kind, options)] = MEMBERS[name].items()
     if kind == "late_interaction":
         options = {**options, "cache_bytes": 2 * 2**30 if kept else 0}
-    scorer = load({kind: options})
-    return Cached(scorer) if kept and kind == "embedding" else scorer
+    return Cached({kind: options}) if kept and kind == "embedding" else load({kind: options})
 
 
 def scorers(*, kept: bool = True) -> dict[str, Any]:

@@ -316,10 +316,10 @@ def compressed(folder):
         (lambda folder: folder.joinpath("qrels/test.tsv").unlink(), r"it has no qrels/\*\.tsv"),
         (lambda folder: folder.joinpath("qrels/test.tsv").rename(folder / "qrels/dev.tsv"), None),
         (lambda folder: written(folder / "runs/bm25.trec", "q1 Q0 d9 1 1 x\n"), "'bm25' names 1 documents .* 'd9'"),
-        (lambda folder: written(folder / "queries.jsonl", '{"_id": "q1"}\n'), "line 1: '_id' and 'text' are needed"),
+        (lambda folder: written(folder / "queries.jsonl", '{"_id": "q1"}\n'), "line 1: no text"),
         (
             lambda folder: written(folder / "queries.jsonl", '{"_id": 1, "text": "a"}\n{"_id": "1", "text": "b"}'),
-            "line 2: '1' stands twice",
+            "line 2: query '1' stands twice",
         ),
         (compressed, None),
     ],
@@ -337,11 +337,11 @@ def test_folders_as_they_come(folder, changed, said):
 
 def test_several_splits_need_a_choice(folder):
     """Which judgments count is never guessed."""
-    with pytest.raises(ArgumentError, match="no judgments for split 'dev'; there are test"):
+    with pytest.raises(ArgumentError, match="no judgments for split 'dev'; known: test"):
         read_collection(folder, split="dev")
     folder.joinpath("qrels/test.tsv").rename(folder / "qrels/dev.tsv")
     written(folder / "qrels/train.tsv", "q1\td2\t1\n")
-    with pytest.raises(ArgumentError, match="no judgments for split 'test'; there are dev, train"):
+    with pytest.raises(ArgumentError, match="no judgments for split 'test'; known: dev, train"):
         read_collection(folder)
     assert read_collection(folder, split="train").qrels == {"q1": {"d2": 1}}
 

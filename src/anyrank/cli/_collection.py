@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from . import _console, _runs
 
 if TYPE_CHECKING:
     from anyrank.evaluation import Collection, Run
-    from anyrank.ranking import Ranking
+    from anyrank.evaluation.collection import Files
 
 __all__ = ["Judged", "Texts", "read"]
 
@@ -68,26 +68,6 @@ class Texts:
     ] = None
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Where everything lies; None for what is not there."""
-
-    folder: Path | None
-    runs: Mapping[str, Path]
-    qrels: Path
-    queries: Path | None
-    corpus: Path | None
-
-    def expect(self, needs: Mapping[str, str]) -> None:
-        """Raise `ArgumentError` for the first file that something needs, and that is not there."""
-        for what, why in needs.items():
-            if getattr(self, what) is None:
-                place = f", and {self.folder} has none" if self.folder else ""
-                texts = "documents" if what == "corpus" else what
-                msg = f"{why} needs the texts of {texts}{place}: name a file of JSON lines with --{what}"
-                raise ArgumentError(msg)
-
-
 def read(judged: Judged, texts: Texts, needs: Mapping[str, str]) -> Collection:
     """Read what the options name.
 
@@ -96,38 +76,60 @@ def read(judged: Judged, texts: Texts, needs: Mapping[str, str]) -> Collection:
     before anything is read, for a file that is missing.
     """
     from anyrank.evaluation import Collection, read_qrels, read_queries
+    from anyrank.evaluation.collection import named_in, with_documents
 
-    files = _files(judged, texts)
-    files.expect(needs)
-    qrels = _spread(read_qrels(files.qrels), judged)
-    runs: dict[str, Run] = {
-        name: {query: ranking[: judged.depth] for query, ranking in _runs.read(path).items()}
-        for name, path in files.runs.items()
-    }
+    folder, files = _located(judged, texts)
+    where = _qrels(judged, folder, files)
+    _expect(needs, folder, files)
+    qrels = _spread(read_qrels(where), judged)
+    runs = {name: _counting(_runs.read(path), qrels, judged.depth) for name, path in files.runs.items()}
     queries = read_queries(files.queries) if files.queries else {}
-    documents: dict[str, Any] = {}
+    documents: Mapping[str, Any] = {}
     if "corpus" in needs and files.corpus:
-        wanted = {hit.document for run in runs.values() for query in qrels for hit in run.get(query, ())}
-        documents = _documents(files.corpus, wanted.union(*qrels.values()), as_rows=bool(texts.text))
-        runs = {name: _with_documents(name, run, documents, qrels) for name, run in runs.items()}
-    return Collection(_title(files), qrels, queries, documents, runs)
+        documents = _documents(files.corpus, named_in(runs, qrels), as_rows=bool(texts.text))
+        runs = {name: with_documents(name, run, documents) for name, run in runs.items()}
+    title = folder.resolve().name if folder else Path(where.name.removesuffix(".gz")).stem
+    return Collection(title, qrels, queries, documents, runs)
 
 
-def _files(judged: Judged, texts: Texts) -> _Files:
+def _located(judged: Judged, texts: Texts) -> tuple[Path | None, Files]:
+    """Return the folder, where there is one, and all files but the judgments."""
+    from anyrank.evaluation.collection import Files
+
     given = judged.paths or []
     folders = [Path(path) for path in given if Path(path).is_dir()]
     if len(folders) > 1:
         msg = f"one collection at a time; got {' and '.join(map(str, folders))}"
         raise ArgumentError(msg)
     folder = folders[0] if folders else None
+    held = Files.of(folder) if folder else Files()
     named = _runs.located([*(path for path in given if not Path(path).is_dir()), *(judged.run or [])])
-    return _Files(
-        folder,
-        _chosen(_held(folder) | named, judged.only, folder),
-        _there(judged.qrels) or _judgments(folder, judged.split),
-        _there(texts.queries) or _first(folder, "queries.jsonl", "queries.jsonl.gz"),
-        _there(texts.corpus) or _first(folder, "corpus.jsonl", "corpus.jsonl.gz"),
+    runs = {_runs.printable(name): path for name, path in held.runs.items()} | named
+    return folder, replace(
+        held,
+        runs=_chosen(runs, judged.only, folder),
+        queries=_there(texts.queries) or held.queries,
+        corpus=_there(texts.corpus) or held.corpus,
     )
+
+
+def _qrels(judged: Judged, folder: Path | None, files: Files) -> Path:
+    found = _there(judged.qrels) or files.qrels(judged.split)
+    if found is None:
+        said = f"{folder} has no qrels/*.tsv" if folder else "no judgments, nor a folder in the BEIR layout"
+        msg = f"{said}: name a file of judgments with --qrels"
+        raise ArgumentError(msg)
+    return found
+
+
+def _expect(needs: Mapping[str, str], folder: Path | None, files: Files) -> None:
+    """Raise `ArgumentError` for the first file that something needs, and that is not there."""
+    for what, why in needs.items():
+        if getattr(files, what) is None:
+            place = f", and {folder} has none" if folder else ""
+            texts = "documents" if what == "corpus" else what
+            msg = f"{why} needs the texts of {texts}{place}: name a file of JSON lines with --{what}"
+            raise ArgumentError(msg)
 
 
 def _there(path: Path | None) -> Path | None:
@@ -135,16 +137,6 @@ def _there(path: Path | None) -> Path | None:
         return path
     msg = f"{path}: {'a folder, where a file is expected' if path.is_dir() else 'no such file'}"
     raise ArgumentError(msg)
-
-
-def _first(folder: Path | None, *names: str) -> Path | None:
-    return next((folder / name for name in names if (folder / name).exists()), None) if folder else None
-
-
-def _held(folder: Path | None) -> dict[str, Path]:
-    """Return the runs of a folder."""
-    files = sorted([*folder.glob("runs/*.trec"), *folder.glob("runs/*.trec.gz")]) if folder else []
-    return {_runs.name_of(path): path for path in files}
 
 
 def _chosen(runs: Mapping[str, Path], only: Sequence[str] | None, folder: Path | None) -> Mapping[str, Path]:
@@ -161,19 +153,9 @@ def _chosen(runs: Mapping[str, Path], only: Sequence[str] | None, folder: Path |
     raise ArgumentError(msg)
 
 
-def _judgments(folder: Path | None, split: str | None) -> Path:
-    files = sorted([*folder.glob("qrels/*.tsv"), *folder.glob("qrels/*.tsv.gz")]) if folder else []
-    found = {_runs.name_of(path): path for path in files}
-    wanted = next(iter(found)) if split is None and len(found) == 1 else split or "test"
-    if wanted in found:
-        return found[wanted]
-    if found:
-        known = _checks.suggest(wanted, found)
-        msg = f"{folder} has no judgments for split {wanted!r}; {known}: say which with --split"
-    else:
-        said = f"{folder} has no qrels/*.tsv" if folder else "no judgments, nor a folder in the BEIR layout"
-        msg = f"{said}: name a file of judgments with --qrels"
-    raise ArgumentError(msg)
+def _counting(run: Run, qrels: Mapping[str, object], depth: int | None) -> Run:
+    """Return the first candidates of the queries that are judged."""
+    return {query: ranking[:depth] for query, ranking in run.items() if query in qrels}
 
 
 def _spread(qrels: Mapping[str, Mapping[str, int]], judged: Judged) -> Mapping[str, Mapping[str, int]]:
@@ -187,40 +169,10 @@ def _spread(qrels: Mapping[str, Mapping[str, int]], judged: Judged) -> Mapping[s
     return {query: qrels[query] for query in chosen}
 
 
-def _documents(path: Path, wanted: set[str], *, as_rows: bool) -> dict[str, Any]:
+def _documents(path: Path, wanted: set[str], *, as_rows: bool) -> Mapping[str, Any]:
     """Return the wanted documents by id: with all their fields, or with title and text as one, as in BEIR."""
-    from anyrank.evaluation import Document
-    from anyrank.evaluation.files import read_jsonl
+    from anyrank.evaluation.collection import read_documents, rows_by_id
 
-    found: dict[str, Any] = {}
-    for place, row in read_jsonl(path):
-        name = str(row.get("_id", row.get("id", "")))
-        if not name or not (as_rows or isinstance(row.get("text"), str)):
-            msg = f"{place}: '_id' (or 'id') and 'text' are needed; there are {', '.join(row) or 'no fields'}"
-            raise ArgumentError(msg)
-        if name in wanted:
-            found[name] = (
-                {**row, "id": name} if as_rows else Document(name, f"{row.get('title') or ''} {row['text']}".strip())
-            )
-    return found
-
-
-def _with_documents(
-    name: str, run: Run, documents: Mapping[str, Any], qrels: Mapping[str, object]
-) -> dict[str, Ranking[Any]]:
-    """Put documents in the place of ids, wherever a query is judged."""
-    from anyrank.ranking import Hit, Ranking
-
-    counting = {query: ranking for query, ranking in run.items() if query in qrels}
-    missing = sorted({hit.document for ranking in counting.values() for hit in ranking} - documents.keys())
-    if missing:
-        msg = f"run {name!r} has {len(missing)} documents that the corpus lacks, such as {missing[0]!r}"
-        raise ArgumentError(msg)
-    return {
-        query: Ranking(tuple(Hit(documents[hit.document], hit.index, hit.score) for hit in ranking))
-        for query, ranking in counting.items()
-    }
-
-
-def _title(files: _Files) -> str:
-    return files.folder.resolve().name if files.folder else Path(files.qrels.name.removesuffix(".gz")).stem
+    if as_rows:
+        return {key: {**row, "id": key} for _, key, row in rows_by_id(path, wanted)}
+    return read_documents(path, wanted)

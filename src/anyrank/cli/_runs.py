@@ -15,7 +15,7 @@ from ._specs import named
 if TYPE_CHECKING:
     from anyrank.ranking import Ranking
 
-__all__ = ["STDIN", "located", "name_of", "piped", "read"]
+__all__ = ["STDIN", "located", "name_of", "piped", "printable", "read"]
 
 STDIN = Path("-")
 
@@ -36,11 +36,12 @@ def located(given: Iterable[str]) -> dict[str, Path]:
 
 
 def name_of(path: Path) -> str:
-    """Return what a run is called after its file: ``bm25`` for ``runs/bm25.trec.gz``.
+    """Return what a run is called after its file: ``bm25`` for ``runs/bm25.trec.gz``."""
+    return printable("stdin" if path == STDIN else Path(path.name.removesuffix(".gz")).stem)
 
-    What cannot be printed, and a terminal might obey, is replaced: tables and bars show the name.
-    """
-    name = "stdin" if path == STDIN else Path(path.name.removesuffix(".gz")).stem
+
+def printable(name: str) -> str:
+    """Return a name with what a terminal might obey replaced: tables and bars show it."""
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
+from anyrank import _checks
 from anyrank.errors import ArgumentError
 from anyrank.ranking import Hit, Ranking
 
-from .files import read_jsonl
-from .tables import Qrels, read_qrels, read_run
+from .files import Row, read_jsonl
+from .tables import Qrels, read_qrels, read_queries, read_run
 
 __all__ = ["Collection", "Document", "Run", "read_collection"]
 
@@ -41,6 +42,37 @@ class Collection:
     first_stages: Mapping[str, Run] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Files:
+    """Where a collection lies: judgments by split, runs by name, and texts; None for a file that is not there."""
+
+    splits: Mapping[str, Path] = field(default_factory=dict)
+    runs: Mapping[str, Path] = field(default_factory=dict)
+    queries: Path | None = None
+    corpus: Path | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Look for the files of the BEIR layout, each as it is or gzipped, as ``….gz``."""
+        return cls(
+            _named(folder, "qrels/*.tsv"),
+            _named(folder, "runs/*.trec"),
+            _named(folder, "queries.jsonl").get("queries"),
+            _named(folder, "corpus.jsonl").get("corpus"),
+        )
+
+    def qrels(self, split: str | None) -> Path | None:
+        """Return the judgments of a split; for None the only ones, or those of ``"test"``; None where there are none.
+
+        Raises `ArgumentError` for a split that is not there.
+        """
+        wanted = next(iter(self.splits)) if split is None and len(self.splits) == 1 else split or "test"
+        if self.splits and wanted not in self.splits:
+            msg = f"no judgments for split {wanted!r}; {_checks.suggest(wanted, self.splits)}: say which split is meant"
+            raise ArgumentError(msg)
+        return self.splits.get(wanted)
+
+
 def read_collection(folder: Path | str, *, split: str | None = None) -> Collection:
     """Read a folder in the BEIR layout.
 
@@ -51,51 +83,65 @@ def read_collection(folder: Path | str, *, split: str | None = None) -> Collecti
     kept. Raises `ArgumentError`, with file and line, for what cannot be read.
     """
     folder = Path(folder)
-    qrels = read_qrels(_judgments(folder, split))
-    files = sorted([*folder.glob("runs/*.trec"), *folder.glob("runs/*.trec.gz")])
-    runs = {path.name.removesuffix(".gz").removesuffix(".trec"): read_run(path) for path in files}
-    named = {hit.document for run in runs.values() for ranking in run.values() for hit in ranking}
-    wanted = named.union(*qrels.values()) if runs else None
-    documents = {key: Document(key, text) for key, text in _texts(folder / "corpus.jsonl", wanted).items()}
-    stages = {name: _with_documents(name, run, documents) for name, run in runs.items()} if documents else runs
-    return Collection(folder.resolve().name, qrels, _texts(folder / "queries.jsonl"), documents, stages)
-
-
-def _judgments(folder: Path, split: str | None) -> Path:
-    files = [*folder.glob("qrels/*.tsv.gz"), *folder.glob("qrels/*.tsv")]
-    found = {path.name.partition(".tsv")[0]: path for path in sorted(files)}
-    if split is None and len(found) == 1:
-        return next(iter(found.values()))
-    if (wanted := split or "test") in found:
-        return found[wanted]
-    if found:
-        msg = f"{folder}: no judgments for split {wanted!r}; there are {', '.join(found)}: name one as split="
-    else:
+    files = Files.of(folder)
+    found = files.qrels(split)
+    if found is None:
         msg = f"{folder}: {'it has no qrels/*.tsv' if folder.is_dir() else 'no such folder'}"
-    raise ArgumentError(msg)
+        raise ArgumentError(msg)
+    qrels = read_qrels(found)
+    runs: dict[str, Run] = {name: read_run(path) for name, path in files.runs.items()}
+    queries = read_queries(files.queries) if files.queries else {}
+    documents = read_documents(files.corpus, named_in(runs, qrels) if runs else None) if files.corpus else {}
+    if documents:
+        runs = {name: with_documents(name, run, documents) for name, run in runs.items()}
+    return Collection(folder.resolve().name, qrels, queries, documents, runs)
 
 
-def _texts(path: Path, wanted: set[str] | None = None) -> dict[str, str]:
-    """Return the texts of a file by id, those that are wanted (None: all); none where there is no file."""
-    texts: dict[str, str] = {}
-    found = next((file for file in (path, path.with_name(f"{path.name}.gz")) if file.exists()), None)
-    for place, row in read_jsonl(found) if found else ():
-        if row.get("_id") is None or not isinstance(row.get("text"), str):
-            msg = f"{place}: '_id' and 'text' are needed; there are {', '.join(row) or 'no fields'}"
+def named_in(runs: Mapping[str, Run], qrels: Qrels) -> set[str]:
+    """Return the ids of all documents that runs and judgments name."""
+    found = {str(hit.document) for run in runs.values() for ranking in run.values() for hit in ranking}
+    return found.union(*qrels.values())
+
+
+def read_documents(path: Path, wanted: Container[str] | None = None) -> dict[str, Document]:
+    """Return the documents of a file by id, those that are wanted (None: all). Raises `ArgumentError`."""
+    found: dict[str, Document] = {}
+    for place, key, row in rows_by_id(path, wanted):
+        if not isinstance(row.get("text"), str):
+            msg = f"{place}: a 'text' is needed; there are {', '.join(row)}"
             raise ArgumentError(msg)
-        key, text = str(row["_id"]), f"{row.get('title') or ''} {row['text']}".strip()
-        if (wanted is None or key in wanted) and texts.setdefault(key, text) != text:
+        document = Document(key, f"{row.get('title') or ''} {row['text']}".strip())
+        if found.setdefault(key, document) != document:
             msg = f"{place}: {key!r} stands twice, with another text"
             raise ArgumentError(msg)
-    return texts
+    return found
 
 
-def _with_documents(name: str, run: Run, documents: Mapping[str, Document]) -> dict[str, Ranking[Document]]:
+def rows_by_id(path: Path, wanted: Container[str] | None = None) -> Iterator[tuple[str, str, Row]]:
+    """Yield the wanted rows of a file (None: all) after where they stand and their ``_id``, or ``id``."""
+    for place, row in read_jsonl(path):
+        key = row.get("_id", row.get("id"))
+        if key is None:
+            msg = f"{place}: an '_id' (or 'id') is needed; there are {', '.join(row) or 'no fields'}"
+            raise ArgumentError(msg)
+        if wanted is None or str(key) in wanted:
+            yield place, str(key), row
+
+
+def with_documents(name: str, run: Run, documents: Mapping[str, Any]) -> dict[str, Ranking[Any]]:
+    """Return a run with documents in the place of their ids. Raises `ArgumentError` for one that is not known."""
     missing = sorted({hit.document for ranking in run.values() for hit in ranking} - documents.keys())
     if missing:
-        msg = f"run {name!r} names {len(missing)} documents that corpus.jsonl lacks, such as {missing[0]!r}"
+        msg = f"run {name!r} names {len(missing)} documents that the corpus lacks, such as {missing[0]!r}"
         raise ArgumentError(msg)
     return {
         query: Ranking(tuple(Hit(documents[hit.document], hit.index, hit.score) for hit in ranking))
         for query, ranking in run.items()
     }
+
+
+def _named(folder: Path, pattern: str) -> dict[str, Path]:
+    """Return files by their names without suffixes, in order; of two of a name the one that is not gzipped."""
+    found = [*folder.glob(f"{pattern}.gz"), *folder.glob(pattern)]
+    named = {Path(path.name.removesuffix(".gz")).stem: path for path in found}
+    return dict(sorted(named.items()))

@@ -14,23 +14,17 @@ if TYPE_CHECKING:
 
 def top_n(value: int | None, name: str = "top_n") -> int | None:
     """Accept a positive whole number, or None for all."""
-    if value is None:
-        return None
+    return None if value is None else count(value, name, also=", or None for all")
+
+
+def count(value: int | None, name: str, *, also: str = "") -> int:
+    """Accept a positive whole number; ``also`` says what else the caller accepts."""
     try:
-        whole = 0 if isinstance(value, bool) else operator.index(value)
+        whole = 0 if isinstance(value, bool) or value is None else operator.index(value)
     except TypeError:
         whole = 0
     if whole < 1:
-        msg = f"{name} must be a whole number above 0, or None for all; got {value!r:.80}"
-        raise ArgumentError(msg)
-    return whole
-
-
-def count(value: int | None, name: str) -> int:
-    """Accept a positive whole number."""
-    whole = top_n(value, name)
-    if whole is None:
-        msg = f"{name} must be a whole number above 0; got None"
+        msg = f"{name} must be a whole number above 0{also}; got {value!r:.80}"
         raise ArgumentError(msg)
     return whole
 

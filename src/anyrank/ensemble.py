@@ -101,7 +101,10 @@ class Ensemble(Composition):
         return {"ensemble": options | dict(self._fuser.parameters)}
 
     def __repr__(self) -> str:
-        return f"Ensemble({self.scorers!r}, method={self._fuser.method!r}, weights={self._fuser.weights!r})"
+        options: dict[str, Any] = {"weights": self._fuser.weights, "normalize": self._fuser.normalize}
+        given = {name: value for name, value in options.items() if value is not None} | dict(self._fuser.parameters)
+        shown = "".join(f", {name}={value!r}" for name, value in given.items())
+        return f"Ensemble({self.scorers!r}, {self._fuser.method!r}{shown})"
 
     def rounds(self, query: str, texts: Candidates) -> Rounds[Scores, Scores]:
         """Ask all members in one round, and fuse what they say."""

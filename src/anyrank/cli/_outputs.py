@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from ._tables import crosstab, fitted, of_verdicts
 if TYPE_CHECKING:
     from anyrank.evaluation import Comparison, Difference, Slices
 
-__all__ = ["Outputs", "expect_folder", "plain"]
+__all__ = ["Outputs", "expect_folder"]
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,6 @@ def expect_folder(path: Path | None) -> None:
         raise ArgumentError(msg)
 
 
-def plain(one: Difference) -> dict[str, Any]:
-    """Return a difference as JSON values."""
-    said = asdict(one) | {"mean": one.mean, "queries": one.queries, "verdict": one.verdict}
-    found: dict[str, Any] = json.loads(json.dumps(said), parse_constant=lambda _: None)  # one query has no interval
-    return found
-
-
 def _write(path: Path, text: str) -> None:
     with _console.opened(path) as write:
         write(text.removesuffix("\n"))
@@ -132,7 +125,7 @@ def _markdown(comparison: Comparison, found: Sequence[Difference], crossed: Sequ
 def _json(comparison: Comparison, found: Sequence[Difference]) -> str:
     from anyrank.evaluation import to_json
 
-    said = json.loads(to_json(comparison)) | {"differences": [plain(one) for one in found]}
+    said = json.loads(to_json(comparison)) | {"differences": [one.to_dict() for one in found]}
     return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False)
 
 

@@ -13,7 +13,7 @@ from . import _console
 from ._collection import Judged, Texts, read
 from ._grid import scorers
 from ._options import unfolded
-from ._outputs import expect_folder, plain
+from ._outputs import expect_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +88,8 @@ def _show(tuned: Tuned, ensemble: dict[str, Any] | None, *, as_json: bool) -> No
 
 def _object(tuned: Tuned, ensemble: dict[str, Any] | None) -> dict[str, Any]:
     said = {name: getattr(tuned, name) for name in ("metric", "settings", "held_out", "fitted", "untuned", "tried")}
-    return {**said, "alone": dict(tuned.alone), "gain": plain(tuned.gain), "folds": list(tuned.folds), "spec": ensemble}
+    more = {"alone": dict(tuned.alone), "gain": tuned.gain.to_dict(), "folds": list(tuned.folds), "spec": ensemble}
+    return said | more
 
 
 def _figures(tuned: Tuned, *words: str) -> list[tuple[str, float]]:

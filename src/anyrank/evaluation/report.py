@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from anyrank._checks import suggest
@@ -170,7 +168,7 @@ def to_json(comparison: Comparison, metric: str | None = None) -> str:
             }
             for cells, row in zip(cells_of(comparison, found), comparison.rows, strict=True)
         ],
-        "differences": list(map(_plain, found.values())),
+        "differences": [one.to_dict() for one in found.values()],
     }
     text = json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False)
     return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)  # no file could hold it
@@ -220,10 +218,3 @@ def _text(name: str, value: Any) -> str:
     if name in ("p", "cost"):
         return f"{value:.2g}"
     return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(one: Difference) -> dict[str, Any]:
-    said = asdict(one) | {"mean": one.mean, "queries": one.queries, "verdict": one.verdict}
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in said.items()
-    }

@@ -8,7 +8,7 @@ are corrected by Holm's method (1979, https://www.jstor.org/stable/4615733). The
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from anyrank._registry import require
@@ -85,6 +85,12 @@ class Difference:
         said = f"{self.row} against {self.baseline}{where}: {self.verdict}"
         counted = f"{self.queries} queries: {self.better} better, {self.worse} worse"
         return f"{said} ({self.metric} {self.before:.4f} to {self.after:.4f}, {self.summary}, {counted})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference as JSON values; an interval that is none, that of a single query, as None."""
+        said = asdict(self) | {"mean": self.mean, "queries": self.queries, "verdict": self.verdict}
+        endless = {name for name in ("low", "high") if not math.isfinite(said[name])}
+        return said | dict.fromkeys(endless)
 
     @property
     def summary(self) -> str:

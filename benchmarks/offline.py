@@ -76,9 +76,7 @@ def scorers(*, kept: bool = True) -> dict[str, Any]:
         members = {name: shared[name] if kept else member(name, kept=False) for name in names}
         return members[names[0]] if len(names) == 1 else Ensemble(members, "weighted_sum")
 
-    words = Ensemble({name: shared[name] for name in ("four-grams", "late + cosine")}, "comb_sum") if kept else None
-    found = {" & ".join(names): together(names) for names in STACKS}
-    return found | ({"offline, first_stage=0": words} if words else {})
+    return {" & ".join(names): together(names) for names in STACKS}
 
 
 def sampled(collection: Collection, most: int | None) -> dict[str, dict[str, int]]:

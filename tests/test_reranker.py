@@ -495,4 +495,6 @@ def test_only_what_was_built_here_is_closed():
 
 def test_repr_shows_the_settings():
     """Enough to see what one holds."""
-    assert repr(Reranker("lexical", top_n=3)) == "Reranker(Lexical(k1=1.2, b=0.75), top_n=3, min_score=None)"
+    assert repr(Reranker("lexical", top_n=3)) == (
+        "Reranker(Lexical(k1=1.2, b=0.75, ngrams=None, activation=None), top_n=3, min_score=None)"
+    )

@@ -9,7 +9,6 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,9 +68,7 @@ def main() -> None:
         distances={"vector query": "vector_distance"},
         weights={"text query": 0.4, "vector query": 0.6},
     )
-    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)  # it announces what it makes of the encoder
-    scorer = "offline"
-    reranker = AnyRankReranker(scorer, rank_by=["name", "summary"], return_score=False)
+    reranker = AnyRankReranker("offline", rank_by=["name", "summary"], return_score=False)
     columns = {**results, "fused by place": by_place, "fused by score": by_score}
     Console().print(_table({**columns, "reranked": reranker.rank(QUESTION, by_place, limit=5)}))
     reranker.close()

@@ -246,7 +246,11 @@ def test_files_that_are_none(tmp_path):
     [
         ("latin.tsv", b"q d 1\nq\xe9 d 1\n", "latin.tsv, line 2: not UTF-8"),
         ("plain.tsv.gz", b"q d 1\n", "plain.tsv.gz, after line 0: it cannot be read: Not a gzipped file"),
-        ("cut.tsv.gz", gzip.compress(b"q d 1\n", mtime=0)[:-4], "cut.tsv.gz, after line .: it cannot be read: Compressed file"),
+        (
+            "cut.tsv.gz",
+            gzip.compress(b"q d 1\n", mtime=0)[:-4],
+            "cut.tsv.gz, after line .: it cannot be read: Compressed file",
+        ),
     ],
 )
 def test_damaged_files_are_named(tmp_path, name, content, said):

@@ -246,6 +246,12 @@ def test_the_pooled_cosine_is_that_of_the_mean_vectors(colberts, layout):
     assert [score / len(asked) for score in sums] == pytest.approx(wanted, abs=1e-5)
 
 
+def test_an_encoder_is_converted_without_a_word(models, caplog):
+    """What the user asked for is no warning; other warnings of the library stay."""
+    late(models["bi_encoder"]).score(QUERY, TEXTS)
+    assert not [record for record in caplog.records if record.name.startswith("sentence_transformers")]
+
+
 @pytest.mark.parametrize("pooled", [-1, float("nan"), "much"])
 def test_how_much_the_pooled_cosine_counts_is_checked(pooled):
     """A number of at least 0."""

@@ -1,14 +1,34 @@
-"""The projection to smaller vectors at the end of a late-interaction model, trained or made up."""
+"""Encoders as late-interaction models: whether their last projection was trained, and not a word of the conversion."""
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from logging import LogRecord
+
     from sentence_transformers import MultiVectorEncoder
+
+
+@contextmanager
+def conversion_unsaid() -> Iterator[None]:
+    """Leave out the library's warning that it converts an encoder: here that is what was asked for."""
+    from logging import getLogger
+
+    def is_told(record: LogRecord) -> bool:
+        return not record.getMessage().startswith("Converting ")
+
+    logger = getLogger("sentence_transformers.base.model")
+    logger.addFilter(is_told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_told)
 
 
 def has_own_projection(model: MultiVectorEncoder, source: str, revision: str | None) -> bool:

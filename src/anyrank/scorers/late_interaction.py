@@ -16,7 +16,7 @@ from anyrank._library import LibraryModel, document_prompt, in_parts
 from anyrank._limits import most_positions
 from anyrank._local import Job
 from anyrank._maxsim import as_tensor, maxsim, pooled
-from anyrank._projection import drop_projection, has_own_projection
+from anyrank._projection import conversion_unsaid, drop_projection, has_own_projection
 from anyrank.errors import ArgumentError
 from anyrank.ranking import Report
 from anyrank.scorer import Candidates, Scores
@@ -84,7 +84,8 @@ class LateInteraction(LibraryModel["_Encoder"]):
         return super().spec if self.vectors is None else None
 
     def _load(self) -> _Encoder:
-        model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
+        with conversion_unsaid():
+            model = cast("MultiVectorEncoder", self._open("MultiVectorEncoder"))
         if not has_own_projection(model, self._place, self.revision):
             drop_projection(model)
         transformer = cast("Any", model[0])

@@ -114,6 +114,8 @@ def test_a_file_may_be_standard_output(cli, folder):
 
 def test_a_terminal_gets_verdicts_below_the_table(cli, folder):
     """In words for all queries, as a table for parts of them."""
+    narrow = cli.terminal("compare", folder, "-s", "[b]=lexical", "--slices", "length", *MRR, width=50)
+    assert "│ +0.5000 │" in narrow[narrow.index("row ") :]
     shown = cli.terminal("compare", folder, "-s", "[b]=lexical", "--slices", "length", *MRR, width=120)
     said = " ".join(shown.split())
     assert "late > [b] against late: helps (MRR 0.3333 to 1.0000" in said

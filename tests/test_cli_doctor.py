@@ -113,7 +113,7 @@ def test_the_environment_is_told_without_what_is_secret(cli, monkeypatch, tmp_pa
     """Proxies without their user, keys by their variable alone; certificates that are not there are a fault."""
     monkeypatch.setenv("CO_API_KEY", "sk-hush")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:hush@proxy.example.org:3128")
-    monkeypatch.setenv("http_proxy", "me:hush@proxy.example.org:3128")
+    monkeypatch.setenv("http_proxy", "me:p@hush@proxy.example.org:3128")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     rows = cli.rows("doctor", code=1)

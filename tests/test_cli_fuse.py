@@ -77,8 +77,8 @@ def test_a_run_reads_as_the_order_of_the_fusion(cli, tmp_path):
 def test_fused_runs_are_fused_again(cli):
     """A pipe is a run too, in either form, and has scores that can be summed."""
     known = fuse(LISTS)
-    for form in ("trec", "jsonl"):
-        out = cli("fuse", "bm25.trec", "dense.trec", "--format", form)
+    for form in ([], ["--json"]):
+        out = cli("fuse", "bm25.trec", "dense.trec", *form)
         rows = [row for row in cli.json("fuse", "-", "--method", "comb_sum", stdin=out) if row["query_id"] == "q1"]
         assert [row["doc_id"] for row in rows] == known.documents
         assert [row["score"] for row in rows] == pytest.approx(known.scores)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from cli_data import CommandLine
@@ -31,6 +32,17 @@ def slow():
         return [float(len(text)) for text in texts]
     return score
 
+def noisy():
+    import logging, os, warnings
+    logging.getLogger("sentence_transformers").warning("Converting")
+    warnings.warn("about to change")
+    names = ("TRANSFORMERS_VERBOSITY", "HF_HUB_VERBOSITY", "TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS")
+    if [os.environ.get(name) for name in names] != ["error", "error", "1", "1"]:
+        raise ValueError("bars would be shown")
+    for _ in range(2):
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s")
+    return lambda query, texts: [0.0 for _ in texts]
+
 def picky():
     def score(query, texts):
         if query == "bad":
@@ -48,7 +60,7 @@ def cli(capsys, monkeypatch):
 @pytest.fixture
 def plugin(tmp_path):
     """Install a scorer that waits, and one that fails for one query."""
-    with installed_scorers(tmp_path, "cli_plugin", PLUGIN, {"slow": "slow", "picky": "picky"}):
+    with installed_scorers(tmp_path, "cli_plugin", PLUGIN, {name: name for name in ("slow", "picky", "noisy")}):
         yield tmp_path
 
 
@@ -199,12 +211,14 @@ def test_what_cannot_be_read_is_named(cli, tmp_path, content, says):
         (["q", "--then", "dedup"], 2, "did you mean 'dedupe'"),
         (["q", "-n", "0"], 2, "top_n must be"),
         (["q", "-s", "first_stage", "--min-score", "1"], 2, "threshold means nothing"),
-        (["q", "-o", "no/such/folder"], 2, "cannot be written"),
+        (["q", "-o", "no/such/folder"], 2, "there is no folder no/such"),
+        (["q", "-o", "."], 2, "a folder, where a file is to be written"),
         (["q", "--keep-going"], 2, "goes with --batch"),
+        (["q", "--max-concurrency", "2"], 2, "goes with --batch"),
         ([], 2, "what is asked?"),
         (["q", "--scorers", "x"], 2, "--scorer"),
         (["--batch", "q", "file"], 2, "give the file alone"),
-        (["--batch", "--max-concurrency", "0"], 2, "--max-concurrency must be"),
+        (["--batch", "--max-concurrency", "0"], 2, "Invalid value for '--max-concurrency'"),
         (["q", "-s", "cohere"], 2, "CO_API_KEY"),
         (["q", "-s", "picky"], 0, ""),
         (["bad", "-s", "picky"], 1, "ConnectionError: the line is dead"),
@@ -386,6 +400,77 @@ def test_an_answer_does_not_wait_for_the_next_question():
 def started(*arguments, **options):
     """Start the command line in a process of its own."""
     return subprocess.Popen([sys.executable, "-m", "anyrank", *arguments], text=True, **options)
+
+
+def ended(*arguments, **options):
+    """Run the command line in a process of its own, without what would make it write at once, to its end."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HF_", "TQDM"))}
+    options = {"input": LINES, "stderr": subprocess.PIPE, **options}
+    options["env"] = environment | options.get("env", {})
+    return subprocess.run([sys.executable, "-m", "anyrank", *arguments], text=True, check=False, **options)
+
+
+def test_libraries_keep_quiet(plugin):
+    """Nothing that a scorer's libraries log or warn of is shown, but that there is something to wait for, once."""
+    result = ended("rerank", "q", "-s", "noisy", stdout=subprocess.DEVNULL, env={"PYTHONPATH": str(plugin)})
+    assert result.stderr.startswith("anyrank: note: the hub that models come from does not answer;")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_an_error_of_one_line():
+    """Also where what is written fits the buffer, so that it is met at the very end."""
+    with Path("/dev/full").open("w") as full:
+        result = ended("rerank", "q", stdout=full)
+    assert result.stderr == "anyrank: error: standard output: cannot be written: no space left on device\n"
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_closed_streams_swallow_what_is_written(tmp_path, closed):
+    """As a daemon has them: the files are written all the same."""
+    out = tmp_path / "out.txt"
+    ended("rerank", "merge lists", "-o", str(out), preexec_fn=lambda: os.close(closed), stderr=None)
+    assert out.read_text().splitlines() == reference().documents
+    silent = ended("rerank", "merge lists", preexec_fn=lambda: os.close(closed), stdout=subprocess.PIPE, stderr=None)
+    assert (silent.returncode, silent.stdout != "") == (0, closed == 2)
+
+
+def test_a_traceback_is_shown_before_the_error(cli):
+    """Which comes with the same exit code as without."""
+    cli("--traceback", "rerank", "q", "-s", "lexicla", stdin=LINES, code=2)
+    assert cli.err.startswith("Traceback")
+    assert cli.err.splitlines()[-1].startswith("anyrank: error: no scorer named 'lexicla'")
+
+
+def test_a_file_is_not_read_and_written(cli, tmp_path):
+    """By whatever name; and what is there is kept where there is nothing to read."""
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(batch(BATCH))
+    cli("rerank", "--batch", path, "-o", path, code=2)
+    assert "is read and written" in cli.err
+    with path.open() as source:
+        assert ended("rerank", "--batch", "-o", str(path), stdin=source, input=None).returncode == 2
+    cli("rerank", "--batch", tmp_path / "none", "-o", path, code=2)
+    assert "none: no such file or directory" in cli.err
+    assert path.read_text() == batch(BATCH)
+    out = tmp_path / "out.jsonl"
+    for _ in range(2):
+        cli("rerank", "--batch", "-", "-o", out, stdin=batch(BATCH[:1]))
+    assert len(out.read_text().splitlines()) == 1
+
+
+def test_a_spec_in_a_file_is_strict_json(cli, tmp_path):
+    """With or without a mark of its byte order; what is none is the user's to change."""
+    path = tmp_path / "spec.json"
+    for content, code in (
+        (b'\xef\xbb\xbf"lexical"', 0),
+        (b"\xff", 2),
+        (b'{"lexical": {"k1": NaN}}', 2),
+        (b"[" * 9999, 2),
+    ):
+        path.write_bytes(content)
+        cli("rerank", "q", "-s", f"@{path}", stdin=LINES, code=code)
+        assert ("spec.json: not " in cli.err) == (code == 2)
 
 
 def test_a_closed_pipe_is_no_error():

@@ -206,6 +206,8 @@ def test_a_name_that_is_none_is_told(cli):
     """With the closest one."""
     cli("scorers", "cohre", code=2)
     assert "did you mean 'cohere'" in cli.err
+    cli("scorers", "cohere", "--ready", code=2)
+    assert "--ready goes with the list" in cli.err
 
 
 def test_compositions_say_what_they_take(cli):
@@ -230,7 +232,7 @@ def test_it_starts_without_anything_heavy(arguments):
     assert json.dumps(result.stdout) != '""'
 
 
-@pytest.mark.parametrize("package", ["typer", "rich"])
+@pytest.mark.parametrize("package", ["typer", "rich", "packaging"])
 def test_a_missing_package_is_named_with_its_line(package):
     """The core is installed without them."""
     program = f"import sys; sys.modules[{package!r}] = None; from anyrank.cli import main; main(['scorers'])"

@@ -8,6 +8,7 @@ right, as for a misspelt option, 130 after Ctrl-C.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments (``sys.argv`` without its first) name, and exit."""
     try:
-        import rich  # noqa: F401 - it is imported when something is shown, too late to say that it is missing
-
+        for package in ("packaging", "rich"):  # imported when they are needed, too late to say that they are missing
+            import_module(package)
         from ._app import run
+
+        run(arguments)
     except ModuleNotFoundError as missing:
-        if missing.name not in ("rich", "typer"):
+        if missing.name not in ("packaging", "rich", "typer"):
             raise
         sys.stderr.write(f"anyrank: the command line needs the package {missing.name!r}: pip install 'anyrank[cli]'\n")
         sys.exit(2)
-    run(arguments)
+    except KeyboardInterrupt:  # before there is a command that it could end
+        sys.exit(130)

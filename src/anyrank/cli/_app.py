@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from threading import active_count
+from traceback import format_exc
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from typer import Exit, Option, Typer
@@ -20,13 +22,17 @@ from anyrank.errors import (
 )
 
 from . import _console
+from ._quiet import hush
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS: Final = ("rerank", "fuse", "eval", "compare", "tune", "scorers", "doctor")
 
-YOURS: Final = (ArgumentError, AsyncOnlyError, MissingDependencyError, ModelError, SettingError)
+YOURS: Final = (
+    *(ArgumentError, AsyncOnlyError, MissingDependencyError, ModelError, SettingError),
+    *(FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError),
+)
 """What no second try mends: the command or its input is to be changed, or something to be installed or set."""
 
 
@@ -47,28 +53,38 @@ def build() -> Typer:
 
 
 def run(arguments: Sequence[str] | None) -> None:
-    """Run a command and exit. An error is one line on standard error, and a traceback only with ``--traceback``."""
+    """Run a command and exit. An error is one line on standard error, after a traceback only with ``--traceback``."""
     own = arguments is None
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     _console.set_up()
-    if own and not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if own:
+        hush()
+    code = _code(partial(_run, arguments))
+    code = _code(_console.flush) or code
+    if own and active_count() > 1:
+        sys.stderr.flush()
+        os._exit(code)  # a model at work would keep the interpreter, and one that reads crash its end
+    sys.exit(code)
+
+
+def _code(step: Callable[[], None]) -> int:
+    """Return the exit code of a step, 0 where it comes to its end."""
     try:
-        _run(arguments)
+        step()
     except SystemExit as end:
-        _console.flush()
-        if own and isinstance(end.code, int | None) and active_count() > 1:
-            sys.stderr.flush()
-            os._exit(end.code or 0)  # a model at work would keep the interpreter, and one that reads crash its end
-        raise
+        if isinstance(end.code, int | None):
+            return end.code or 0
+        _console.error(str(end.code))  # a scorer that somebody else wrote may end with words
+        return 1
+    return 0
 
 
 def _run(arguments: Sequence[str]) -> None:
     try:
         build()(args=arguments, prog_name="anyrank")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told of
         if "--traceback" in arguments:
-            raise
+            _console.note(format_exc().rstrip())
         _console.error(_console.said(error))
         sys.exit(2 if isinstance(error, YOURS) else 1)
 

@@ -163,4 +163,4 @@ def _folders() -> Iterator[Finding]:
 
 
 def _without_user(value: str) -> str:
-    return re.sub(r"(^|//)[^/@\s]*@", r"\1", value)
+    return re.sub(r"^(\w+://)?.*@", r"\1", value)  # a password may hold an @ of its own

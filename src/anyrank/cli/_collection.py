@@ -13,6 +13,7 @@ from anyrank import _checks
 from anyrank.errors import ArgumentError
 
 from . import _console, _runs
+from ._lines import STDIN, piped
 
 if TYPE_CHECKING:
     from anyrank.evaluation import Collection, Run
@@ -27,11 +28,10 @@ class Judged:
 
     paths: Annotated[
         list[str] | None,
-        Argument(metavar="FOLDER|[NAME=]RUN", help="A collection in the BEIR layout, runs, or both."),
-    ] = None
-    run: Annotated[
-        list[str] | None,
-        Option("--run", metavar="[NAME=]FILE", help="A run: TREC's columns or JSON lines. Repeatable."),
+        Argument(
+            metavar="FOLDER|[NAME=]RUN",
+            help="A collection in the BEIR layout; runs, as TREC's columns or JSON lines; or both.",
+        ),
     ] = None
     only: Annotated[
         list[str] | None, Option("--only", metavar="NAME", help="Only this one of the runs. Repeatable.")
@@ -103,7 +103,7 @@ def _located(judged: Judged, texts: Texts) -> tuple[Path | None, Files]:
         raise ArgumentError(msg)
     folder = folders[0] if folders else None
     held = Files.of(folder) if folder else Files()
-    named = _runs.located([*(path for path in given if not Path(path).is_dir()), *(judged.run or [])])
+    named = _runs.located(path for path in given if not Path(path).is_dir())
     runs = {_runs.printable(name): path for name, path in held.runs.items()} | named
     return folder, replace(
         held,
@@ -146,8 +146,8 @@ def _chosen(runs: Mapping[str, Path], only: Sequence[str] | None, folder: Path |
         raise ArgumentError(msg)
     if runs:
         return {name: path for name, path in runs.items() if not only or name in only}
-    if _runs.piped():
-        return {_runs.name_of(_runs.STDIN): _runs.STDIN}
+    if piped():
+        return {_runs.name_of(STDIN): STDIN}
     said = f"{folder} has no runs/*.trec" if folder else "there is no run"
     msg = f"{said}: name the files of runs, or pipe one into standard input"
     raise ArgumentError(msg)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "error",
+    "expect_file",
     "fits",
     "flush",
     "is_terminal",
@@ -44,7 +45,13 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u20
 
 
 def set_up() -> None:
-    r"""Make the standard streams UTF-8 whatever the locale, with lines that end in ``"\n"`` on every system."""
+    r"""Make the standard streams UTF-8 whatever the locale, with lines that end in ``"\n"`` on every system.
+
+    What was closed before the program began swallows what is written to it.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             errors = "strict" if stream is sys.stdin else "backslashreplace"  # in JSON, the very escape it needs
@@ -56,16 +63,36 @@ def line(text: str) -> None:
     """Write one line of a result; to a terminal without control characters, which in JSON changes no value."""
     try:
         sys.stdout.write(f"{_escaped(text) if is_terminal() else text}\n")
-    except BrokenPipeError:
-        _closed()
+    except OSError as failed:
+        _end(failed)
 
 
 def flush() -> None:
     """Hand over what was written so far."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        _closed()
+    except OSError as failed:
+        _end(failed)
+
+
+def expect_file(path: Path | None, option: str = "") -> None:
+    """Raise `ArgumentError`, before there is a result to lose, for a file that cannot be written.
+
+    ``option`` names one whose result goes to a file alone, never to standard output.
+    """
+    if path is None:
+        return
+    if str(path) == "-":
+        msg = f"{option} writes a file, and not to standard output" if option else ""
+    elif path.is_dir():
+        msg = f"{path}: a folder, where a file is to be written"
+    elif not path.parent.is_dir():
+        msg = f"{path}: there is no folder {path.parent} to write it into"
+    else:
+        there = os.access(path if path.exists() else path.parent, os.W_OK)
+        msg = "" if there else f"{path}: cannot be written: permission denied"
+    if msg:
+        raise ArgumentError(msg)
 
 
 @contextmanager
@@ -103,11 +130,12 @@ def show(result: RenderableType) -> None:
     _console(sys.stdout).print(result)
 
 
-def fits(result: RenderableType) -> bool:
-    """Whether a result is no wider than the terminal."""
+def fits(result: RenderableType, *, wrapped: bool = False) -> bool:
+    """Whether a result is no wider than the terminal; ``wrapped``: once its words are on lines of their own."""
     console = _console(sys.stdout)
     unbounded = console.options.update(width=10_000)
-    return console.measure(result, options=unbounded).maximum <= console.width
+    wide = console.measure(result, options=unbounded)
+    return (wide.minimum if wrapped else wide.maximum) <= console.width
 
 
 def is_terminal() -> bool:
@@ -134,6 +162,8 @@ def warn(text: str) -> None:
 def said(error: Exception) -> str:
     """Return an error's message and notes; with its type, where it is none of ours."""
     message = str(error) if isinstance(error, AnyRankError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.filename:
+        message = f"{error.filename}: {str(error.strerror).lower()}"
     return "\n".join([message, *getattr(error, "__notes__", ())])
 
 
@@ -189,11 +219,14 @@ def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _closed() -> NoReturn:
-    """End in silence: whoever read the output has enough, as ``head`` does."""
+def _end(failed: OSError) -> NoReturn:
+    """End since nothing more can be written; in silence where whoever read has enough, as ``head`` does."""
     with suppress(OSError, ValueError):  # or the interpreter complains when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
+    if isinstance(failed, BrokenPipeError):
+        sys.exit(0)
+    error(f"standard output: cannot be written: {(failed.strerror or str(failed)).lower()}")
+    sys.exit(1)
 
 
 def _console(file: Any) -> Console:

@@ -78,10 +78,12 @@ def scorers(given: Iterable[str]) -> dict[str, Any]:
 def add_scorer(found: dict[str, Any], name: str, read: Any) -> None:
     """Add a spec under its name, which nothing else has, once it is seen that it can be built."""
     from anyrank import load
+    from anyrank.adapter import refuse_secrets
 
     if name in found:
         msg = f"two rerankers are named {name!r}: name one of them, as in first=SPEC"
         raise ArgumentError(msg)
+    refuse_secrets(read, f"reranker {name!r}: its spec")
     load(read)  # what is built here has opened and loaded nothing
     found[name] = read
 
@@ -123,7 +125,7 @@ def measured(
                 on_progress=kept,
             )
     except BaseException:  # Ctrl-C, and what every further query would meet, such as an account that is empty
-        if asked.store and kept.rows:
+        if asked.store and asked.store.is_dir() and kept.rows:
             _console.remark(f"what was answered is kept in {asked.store}: the same command goes on from there")
         raise
     for row in kept.rows.values():

@@ -18,7 +18,7 @@ from ._tables import crosstab, fitted, of_verdicts
 if TYPE_CHECKING:
     from anyrank.evaluation import Comparison, Difference, Slices
 
-__all__ = ["Outputs", "expect_folder"]
+__all__ = ["Outputs"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Outputs:
             msg = f"--{results[0]} and --{results[1]} both go to standard output: give one a file, or leave it out"
             raise ArgumentError(msg)
         for path in (self.html, self.csv):
-            expect_folder(path)
+            _console.expect_file(path)
 
     def write(self, comparison: Comparison, slices: Mapping[str, Slices], *, title: str) -> None:
         """Write to standard output, unless a file goes there, and then the files."""
@@ -89,13 +89,6 @@ class Outputs:
         for one in list(found) if slices else ():
             found += verdicts(comparison[one.row], slices, metric, baseline=comparison[one.baseline])[1:]
         return found
-
-
-def expect_folder(path: Path | None) -> None:
-    """Raise `ArgumentError` for a file that cannot be written, since its folder is not there."""
-    if path and not path.parent.is_dir():
-        msg = f"{path}: there is no folder {path.parent} to write it into"
-        raise ArgumentError(msg)
 
 
 def _write(path: Path, text: str) -> None:

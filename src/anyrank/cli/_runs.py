@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from anyrank.errors import ArgumentError
 
+from ._lines import STDIN, piped
 from ._specs import named
 
 if TYPE_CHECKING:
     from anyrank.ranking import Ranking
 
-__all__ = ["STDIN", "located", "name_of", "piped", "printable", "read"]
-
-STDIN = Path("-")
+__all__ = ["located", "name_of", "printable", "read"]
 
 
 def located(given: Iterable[str]) -> dict[str, Path]:
@@ -43,11 +42,6 @@ def name_of(path: Path) -> str:
 def printable(name: str) -> str:
     """Return a name with what a terminal might obey replaced: tables and bars show it."""
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
-
-
-def piped() -> bool:
-    """Whether standard input may hold a run: nobody types one."""
-    return sys.stdin is not None and not sys.stdin.isatty()
 
 
 def read(path: Path) -> dict[str, Ranking[str]]:

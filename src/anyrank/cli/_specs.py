@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from anyrank.errors import ArgumentError
+
+from ._lines import parsed, reading
 
 __all__ = ["named", "setting", "spec"]
 
@@ -18,8 +19,10 @@ def spec(text: str) -> Any:
     """
     text = text.strip()
     if text.startswith("@"):
-        return _json(_content(Path(text[1:])), text[1:])
-    return _json(text, "the spec") if text.startswith("{") else text
+        with reading(text[1:]):
+            content = Path(text[1:]).read_text(encoding="utf-8-sig")
+        return parsed(content, text[1:])
+    return parsed(text, "the spec") if text.startswith("{") else text
 
 
 def named(text: str) -> tuple[str, str]:
@@ -36,22 +39,6 @@ def named(text: str) -> tuple[str, str]:
 def setting(text: str) -> Any:
     """Read a value: JSON where it is (``3``, ``0.5``, ``true``, ``["a", "b"]``), else the text itself."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parsed(text, "")
+    except ArgumentError:
         return text
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        msg = f"{path}: {(error.strerror or str(error)).lower()}"
-        raise ArgumentError(msg) from None
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        msg = f"{where}: not JSON: {error}"
-        raise ArgumentError(msg) from None

@@ -23,15 +23,7 @@ def fitted(comparison: Comparison) -> Table:
     from anyrank.evaluation import to_rich
 
     table = to_rich(comparison)
-    without: list[str] = []
-    for name in [*DISPENSABLE[:4], *reversed(comparison.metrics[1:]), *DISPENSABLE[4:]]:
-        if _console.fits(table):
-            break
-        left = [column for column in table.columns if column.header != name]
-        if len(left) < len(table.columns):
-            table.columns = left
-            without.append(name)
-    if without:
+    if without := _narrowed(table, [*DISPENSABLE[:4], *reversed(comparison.metrics[1:]), *DISPENSABLE[4:]]):
         table.caption = f"{table.caption} For want of room without {', '.join(without)}: see --json."
     return table
 
@@ -54,7 +46,9 @@ def of_queries(comparison: Comparison) -> Table:
         for row in comparison.rows
         for query in row.values[comparison.metrics[0]]
     )
-    return _table(["run", "query"], comparison.metrics, rows)
+    table = _table(["run", "query"], comparison.metrics, rows)
+    _narrowed(table, reversed(comparison.metrics[1:]), wrapped=True)
+    return table
 
 
 def of_verdicts(found: Iterable[Difference]) -> Table:
@@ -66,7 +60,22 @@ def of_verdicts(found: Iterable[Difference]) -> Table:
         ]
         for one in found
     )
-    return _table(["row", "queries", "verdict"], ["number", "before", "after", "gain", "p"], rows)
+    table = _table(["row", "queries", "verdict"], ["number", "before", "after", "gain", "p"], rows)
+    _narrowed(table, ("before", "after", "p", "number"), wrapped=True)
+    return table
+
+
+def _narrowed(table: Table, names: Iterable[str], *, wrapped: bool = False) -> list[str]:
+    """Take columns of these names from a table, one after the other until it fits, and return which."""
+    without: list[str] = []
+    for name in names:
+        if _console.fits(table, wrapped=wrapped):
+            break
+        left = [column for column in table.columns if column.header != name]
+        if len(left) < len(table.columns):
+            table.columns = left
+            without.append(name)
+    return without
 
 
 def _table(words: Sequence[str], figures: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -74,7 +83,7 @@ def _table(words: Sequence[str], figures: Sequence[str], rows: Iterable[Sequence
 
     table = Table(*words)
     for name in figures:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*map(_console.plain, row))
     return table

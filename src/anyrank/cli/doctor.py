@@ -22,9 +22,7 @@ COLOURS: Final = {"ok": "green", "note": "yellow", "fault": "red"}
 
 def command(
     *,
-    scorer: Annotated[
-        str | None, Argument(metavar="[SPEC]", help="Also try this scorer out.", show_default=False)
-    ] = None,
+    scorer: Annotated[str | None, Argument(metavar="SPEC", help="Also try this scorer out.")] = None,
     as_json: Annotated[bool, Option("--json", help="JSON lines, one a finding.")] = False,
 ) -> None:
     """Check this machine, what is installed and the environment; with a scorer, load it and rerank three documents.

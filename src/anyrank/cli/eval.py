@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +13,8 @@ from anyrank.errors import ArgumentError
 from . import _console
 from ._collection import Judged, Texts, read
 from ._grid import Asked, measured, needs_of, say_what_failed, scorers
+from ._lines import written
 from ._options import unfolded
-from ._outputs import expect_folder
 from ._tables import fitted, of_queries
 
 if TYPE_CHECKING:
@@ -48,10 +47,11 @@ def command(
         anyrank fuse bm25.trec dense.trec | anyrank eval --qrels qrels.txt
     """
     rerankers = scorers([scorer] if scorer else [])
-    _expect(write_run, "by what, with --scorer" if not rerankers else None)
+    _console.expect_file(write_run, "--write-run")
+    _expect(write_run, None if rerankers else "what was reranked: say by what, with --scorer")
     collection = read(judged, texts, needs_of(rerankers))
     stages = collection.first_stages
-    _expect(write_run, f"of one run: choose with --only, from {', '.join(stages)}" if len(stages) > 1 else None)
+    _expect(write_run, f"one run: choose with --only, from {', '.join(stages)}" if len(stages) > 1 else None)
     comparison = measured(collection, rerankers, asked, judged=judged, texts=texts)
     _show(comparison, per_query=per_query, as_json=as_json)
     if write_run:
@@ -61,11 +61,10 @@ def command(
 
 
 def _expect(path: Path | None, lacking: str | None) -> None:
-    """Raise `ArgumentError` where it is not clear what is to be written, or where to."""
-    if path and (lacking or str(path) == "-"):
-        msg = f"--write-run writes what was reranked, {lacking or 'into a file, and not to standard output'}"
+    """Raise `ArgumentError` where it is not clear what is to be written."""
+    if path and lacking:
+        msg = f"--write-run writes {lacking}"
         raise ArgumentError(msg)
-    expect_folder(path)
 
 
 def _write(path: Path, row: Evaluation) -> None:
@@ -77,7 +76,7 @@ def _write(path: Path, row: Evaluation) -> None:
 def _show(comparison: Comparison, *, per_query: bool, as_json: bool) -> None:
     if as_json:
         for line in _objects(comparison, per_query=per_query):
-            _console.line(json.dumps(line, ensure_ascii=False, allow_nan=False))
+            _console.line(written(line))
     elif _console.is_terminal():
         if per_query:
             _console.show(of_queries(comparison))

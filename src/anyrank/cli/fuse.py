@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -73,8 +73,7 @@ def command(
         list[str], Argument(metavar="[NAME=]RUN", help="TREC's six columns, or JSON lines; - is what is piped in.")
     ],
     fusion: Fusion,
-    output_format: Annotated[Literal["trec", "jsonl"], Option("--format", help="What is written.")] = "trec",
-    as_json: Annotated[bool, Option("--json", help="The same as --format jsonl.")] = False,
+    as_json: Annotated[bool, Option("--json", help="JSON lines, not TREC's columns.")] = False,
     output: Annotated[Path | None, Option("--output", "-o", help="A file instead of standard output.")] = None,
 ) -> None:
     """Fuse the rankings of several runs into one run.
@@ -87,11 +86,12 @@ def command(
         anyrank fuse bm25.trec dense.trec > both.trec
         anyrank fuse words=a.trec sense=b.trec --weight words=0.3 --weight sense=0.7
     """
+    _console.expect_file(output)
     paths = located(run)
     fuser = fusion.fuser(list(paths))
     runs = {name: read(path) for name, path in paths.items()}
     queries = dict.fromkeys(query for found in runs.values() for query in found)
-    rows = _json_rows if as_json or output_format == "jsonl" else _trec_rows
+    rows = _json_rows if as_json else _trec_rows
     with _console.opened(output) as write:
         for query in queries:
             lists = {name: found.get(query, Ranking[str]()) for name, found in runs.items()}
@@ -103,7 +103,7 @@ def _trec_rows(query: str, ranking: Ranking[str]) -> Iterator[str]:
     """Yield a query's lines of a TREC run. Raises `ArgumentError` for an id that the format cannot hold."""
     for identifier in (query, *ranking.documents):
         if not identifier or re.search(r"\s", identifier):
-            msg = f"a TREC run cannot hold the id {identifier!r}, which is empty or has blanks: use --format jsonl"
+            msg = f"a TREC run cannot hold the id {identifier!r}, which is empty or has blanks: use --json"
             raise ArgumentError(msg)
     scores = falling([hit.score or 0.0 for hit in ranking])
     for rank, (hit, score) in enumerate(zip(ranking, scores, strict=True), 1):

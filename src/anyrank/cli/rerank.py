@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option
 
-from anyrank import _checks
 from anyrank.adapter import HostReranker
 from anyrank.errors import ArgumentError
 
 from . import _console
 from ._batch import answers
 from ._documents import Document, Documents
-from ._lines import written
+from ._lines import expect_another, written
 from ._options import unfolded
 from ._specs import spec
 
@@ -33,9 +32,10 @@ SHOWN = 1000
 class Input:
     """What is reranked, and for which query."""
 
-    query: Annotated[str | None, Argument(help="What is asked; left out with --batch.", show_default=False)] = None
+    query: Annotated[str | None, Argument(metavar="QUERY", help="What is asked; left out with --batch.")] = None
     file: Annotated[
-        Path | None, Argument(help="Documents, one a line: text or JSON. Without it, or for -, what is piped in.")
+        Path | None,
+        Argument(metavar="FILE", help="Documents, one a line: text or JSON. Without it, or for -, what is piped in."),
     ] = None
     text: Annotated[
         list[str] | None, Option(metavar="FIELD", help="Field that holds the text; several are joined. Repeatable.")
@@ -55,7 +55,10 @@ class Settings:
     then: Annotated[
         list[str] | None, Option(metavar="STEP", help="dedupe, diversify or JSON such as '{\"cap\": …}'. Repeatable.")
     ] = None
-    max_concurrency: Annotated[int, Option(help="Lines under way at once, with --batch.")] = 8
+    max_concurrency: Annotated[
+        int | None,
+        Option(min=1, metavar="N", help="With --batch, so many lines are under way at once.", show_default="8"),
+    ] = None
     keep_going: Annotated[bool, Option("--keep-going", help="With --batch, go on after a line that fails.")] = False
 
     def built(self) -> HostReranker:
@@ -97,14 +100,16 @@ def command(source: Input, settings: Settings, output: Output) -> None:
         anyrank rerank "merge lists" docs.jsonl -n 50 |
             anyrank rerank "merge lists" -s cross_encoder:MODEL -n 5
     """
+    _console.expect_file(output.output)
     with closing(settings.built()) as reranker, _console.warnings():
         (_many if source.batch else _one)(source, settings, output, reranker)
 
 
 def _one(source: Input, settings: Settings, output: Output, reranker: HostReranker) -> None:
-    if settings.keep_going:
-        msg = "--keep-going goes with --batch"
-        raise ArgumentError(msg)
+    for option, given in {"--keep-going": settings.keep_going, "--max-concurrency": settings.max_concurrency}.items():
+        if given:
+            msg = f"{option} goes with --batch"
+            raise ArgumentError(msg)
     if source.query is None:
         msg = 'what is asked? anyrank rerank "the query" FILE'
         raise ArgumentError(msg)
@@ -126,13 +131,10 @@ def _many(source: Input, settings: Settings, output: Output, reranker: HostReran
         msg = f"with --batch the queries are in the lines: give the file alone, not {source.query!r:.80} too"
         raise ArgumentError(msg)
     path = None if source.query is None else Path(source.query)
-    if path is not None and output.output is not None and output.output.exists() and output.output.samefile(path):
-        msg = f"{path} is read and written: give another file to --output"
-        raise ArgumentError(msg)
+    expect_another(path, output.output)
     failed = False
-    limit = _checks.count(settings.max_concurrency, "--max-concurrency")
     with _console.opened(output.output) as write:
-        for answer in answers(path, reranker, source.text or (), limit):
+        for answer in answers(path, reranker, source.text or (), settings.max_concurrency or 8):
             if answer.error is not None:
                 if not settings.keep_going:
                     raise answer.error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from anyrank import _checks
-from anyrank.errors import UnknownScorerError
+from anyrank.errors import ArgumentError, UnknownScorerError
 
 from . import _console
 from ._lines import written
@@ -21,7 +21,7 @@ __all__ = ["command"]
 
 def command(
     *,
-    name: Annotated[str | None, Argument(help="One scorer, to see all of it.", show_default=False)] = None,
+    name: Annotated[str | None, Argument(metavar="NAME", help="One scorer, to see all of it.")] = None,
     ready: Annotated[bool, Option("--ready", help="Only what would work now.")] = False,
     as_json: Annotated[bool, Option("--json", help="JSON lines, one a scorer, with all that is known.")] = False,
 ) -> None:
@@ -37,6 +37,9 @@ def command(
     """
     from ._catalog import cards
 
+    if name is not None and ready:
+        msg = f"--ready goes with the list; anyrank scorers {name} says whether that one is ready"
+        raise ArgumentError(msg)
     found = [card for card in cards() if card.ready or not ready]
     if name is not None:
         found = [_named(name, found)]

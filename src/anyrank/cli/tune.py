@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +11,8 @@ from typer import Option
 from . import _console
 from ._collection import Judged, Texts, read
 from ._grid import scorers
+from ._lines import written
 from ._options import unfolded
-from ._outputs import expect_folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +50,7 @@ def command(
     """
     from anyrank.evaluation import tune
 
-    expect_folder(save)
+    _console.expect_file(save, "--save")
     members = scorers(spec or ())
     collection = read(judged, Texts(), {})
     with _console.progress() as show:
@@ -67,12 +66,12 @@ def command(
     _show(tuned, ensemble, as_json=as_json)
     if save:
         with _console.opened(save) as write:
-            write(json.dumps(tuned.settings, ensure_ascii=False))
+            write(written(tuned.settings))
 
 
 def _show(tuned: Tuned, ensemble: dict[str, Any] | None, *, as_json: bool) -> None:
     if as_json:
-        _console.line(json.dumps(_object(tuned, ensemble), ensure_ascii=False, allow_nan=False))
+        _console.line(written(_object(tuned, ensemble)))
         return
     if not _console.is_terminal():
         for cells in _lines(tuned, ensemble):
@@ -97,9 +96,9 @@ def _figures(tuned: Tuned, *words: str) -> list[tuple[str, float]]:
 
 
 def _found(tuned: Tuned, ensemble: dict[str, Any] | None) -> Iterator[tuple[str, str]]:
-    yield "settings", json.dumps(tuned.settings, ensure_ascii=False)
+    yield "settings", written(tuned.settings)
     if ensemble:
-        yield "spec", json.dumps(ensemble, ensure_ascii=False)
+        yield "spec", written(ensemble)
 
 
 def _lines(tuned: Tuned, ensemble: dict[str, Any] | None) -> Iterator[tuple[str, ...]]:

@@ -27,7 +27,7 @@ class Offline(Ensemble):
 
     def __init__(self, model: str = MODEL) -> None:
         """Take the encoder, this one or another."""
-        self._model = model
+        self.model = model
         words = {"lexical": {"ngrams": 4, "activation": "share"}}
         meaning = {"late_interaction": {"model": model, "activation": "meanmaxsim", "pooled": 1.0}}
         super().__init__({"words": words, "meaning": meaning}, "comb_sum")
@@ -35,10 +35,10 @@ class Offline(Ensemble):
     @property
     def spec(self) -> str | dict[str, Any]:  # type: ignore[override]  # shorter than an ensemble's
         """The spec that `anyrank.load` reads."""
-        return spec_from(self.name, {} if self._model == MODEL else {"model": self._model})
+        return spec_from(self.name, {} if self.model == MODEL else {"model": self.model})
 
     def __repr__(self) -> str:
-        return f"Offline({self._model!r})"
+        return f"Offline({self.model!r})"
 
 
 scorer = Offline

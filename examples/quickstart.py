@@ -74,10 +74,8 @@ def tell(console: Console, options: argparse.Namespace) -> int:
     corpus = embed(console, clock, passages, minilm, use_cache=options.cache)
     hosts = index(console, clock, corpus, settings, kinds)
 
-    answers = ask_all(console, clock, hosts, questions)
+    answers, differing = ask_all(console, clock, corpus, hosts, questions)
     in_first = [answer for answer, *_ in answers]
-    with show.progress(console, "Comparing", len(answers)) as advance:
-        differing = disagreements(hosts, corpus, answers, advance)
 
     show.setting(console, passages, settings, options.scorer)
     show.before_and_after(console, in_first)
@@ -144,11 +142,16 @@ def answerable(passages: Sequence[Passage], limit: int) -> list[Question]:
 
 
 def ask_all(
-    console: Console, clock: Clock, hosts: Sequence[Host[Any]], questions: Sequence[Question]
-) -> list[list[Answer]]:
-    """Ask every question in every framework; the answers to one question stand together."""
+    console: Console, clock: Clock, corpus: Corpus, hosts: Sequence[Host[Any]], questions: Sequence[Question]
+) -> tuple[list[list[Answer]], list[str]]:
+    """Ask every question in every framework; return the answers, question by question, and who disagrees."""
+    answers, differing = [], []
     with show.progress(console, "Asking", len(questions) * len(hosts)) as advance:
-        return [[ask(host, question, clock, advance) for host in hosts] for question in questions]
+        for question in questions:
+            found = [ask(host, question, clock, advance) for host in hosts]
+            differing += disagreements(hosts, corpus, found)
+            answers.append(found)
+    return answers, differing
 
 
 def read_options() -> argparse.Namespace:

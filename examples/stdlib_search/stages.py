@@ -50,24 +50,22 @@ def ask(host: Host[Any], question: Question, clock: Clock, advance: Callable[[in
     return Answer(question, {stage: host.found(documents) for stage, documents in lists})
 
 
-def disagreements(
-    hosts: Sequence[Host[Any]], corpus: Corpus, answers: Sequence[Sequence[Answer]], advance: Callable[[int], object]
-) -> list[str]:
+def disagreements(hosts: Sequence[Host[Any]], corpus: Corpus, answers: Sequence[Answer]) -> list[str]:
     """Give every framework the first one's candidates, and return in words who does not rank and score them alike.
 
     The frameworks' own candidates may differ: Haystack's BM25 is not ours. Where they are the same, the answer that is
-    there already counts.
+    there already counts. To be asked at once: of a model in few bits the last one depends on what it read together,
+    and the scorer keeps what it read for a while only.
     """
     passages = {passage.name: passage for passage in corpus.passages}
+    first, *others = answers
+    names, scores = zip(*first.found["fused"], strict=True)
     differing = []
-    for first, *others in answers:
-        names, scores = zip(*first.found["fused"], strict=True)
-        for host, other in zip(hosts[1:], others, strict=True):
-            found = other.found["reranked"]
-            if other.found["fused"] != first.found["fused"]:
-                documents = host.documents([passages[name] for name in names], scores)
-                found = host.found(host.reranked(first.question.text, documents))
-            if found != first.found["reranked"]:
-                differing.append(f"{host.name} differs from {hosts[0].name} on {first.question.text!r}")
-        advance(1)
+    for host, other in zip(hosts[1:], others, strict=True):
+        found = other.found["reranked"]
+        if other.found["fused"] != first.found["fused"]:
+            documents = host.documents([passages[name] for name in names], scores)
+            found = host.found(host.reranked(first.question.text, documents))
+        if found != first.found["reranked"]:
+            differing.append(f"{host.name} differs from {hosts[0].name} on {first.question.text!r}")
     return differing

@@ -105,12 +105,12 @@ def opened(path: Path | None) -> Iterator[Callable[[str], None]]:
         yield line
         return
     try:
-        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
+        file = path.open("w", buffering=1, encoding="utf-8", errors="backslashreplace", newline="\n")
     except OSError as error:
         msg = f"{path}: cannot be written: {(error.strerror or str(error)).lower()}"
         raise ArgumentError(msg) from None
     with file:
-        yield lambda text: print(text, file=file, flush=True)
+        yield lambda text: file.writelines((text, "\n"))
 
 
 def plain(text: str) -> Text:

@@ -154,13 +154,14 @@ def test_no_value_of_a_key_is_shown(cli, monkeypatch):
         assert "sk-hush" not in shown + cli.err
 
 
-def test_packages_that_are_missing_come_with_their_line(cli, monkeypatch):
+@pytest.mark.parametrize(("scorer", "extra"), [("embedding", "local"), ("offline", "offline")])
+def test_packages_that_are_missing_come_with_their_line(cli, monkeypatch, scorer, extra):
     """From what the distribution itself says of its extras."""
-    lacking = replace(_installed.extras()["local"][0], name="no-such-package")
-    monkeypatch.setattr(_catalog, "extras", lambda: {"local": [lacking]})
-    row = next(row for row in cli.rows("scorers") if row[0] == "embedding")
+    lacking = replace(_installed.extras()[extra][0], name="no-such-package")
+    monkeypatch.setattr(_catalog, "extras", lambda: {extra: [lacking]})
+    row = next(row for row in cli.rows("scorers") if row[0] == scorer)
     assert row[1] == "no"
-    assert row[5] == "pip install 'anyrank[local]'"
+    assert row[5] == f"pip install 'anyrank[{extra}]'"
 
 
 @pytest.mark.usefixtures("plugin")

@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from . import _checks
 from ._limits import most_positions, most_tokens
@@ -43,6 +43,8 @@ class LibraryModel(SpecFromFields, LocalModel[M]):
     ``pickled_weights`` takes weights that are kept as a pickle only, a format that can hold code, where safe ones are
     missing. Needs ``anyrank[local]``.
     """
+
+    extra: ClassVar[str] = "local"
 
     model: str
     device: str | None = None

@@ -11,7 +11,6 @@ from inspect import Parameter, formatannotation, getclosurevars, getmodule, isfu
 from typing import Any, Final
 
 from anyrank import _registry
-from anyrank._library import LibraryModel
 from anyrank._secrets import names_secret
 from anyrank.hosted import Endpoint
 from anyrank.llm import openai
@@ -196,7 +195,7 @@ def _of_class(card: Card, factory: Any) -> Card:
         model=model if isinstance(model, str) else None,
         limits={name: bound for name, bound in bounds.items() if bound is not None},
         options=options,
-        needs=(_package("local"),) if isinstance(kind, type) and issubclass(kind, LibraryModel) else (),
+        needs=tuple(_package(extra) for extra in [_declared(kind, "extra")] if extra),
     )
 
 

@@ -24,6 +24,7 @@ class Offline(Ensemble):
     """
 
     name: ClassVar[str] = "offline"
+    extra: ClassVar[str] = "offline"
 
     def __init__(self, model: str = MODEL) -> None:
         """Take the encoder, this one or another."""

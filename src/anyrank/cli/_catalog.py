@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
-from inspect import Parameter, formatannotation, getclosurevars, getmodule, isfunction, signature
+from inspect import Parameter, formatannotation, getmodule, signature
 from typing import Any, Final
 
 from anyrank import _registry
 from anyrank._secrets import names_secret
 from anyrank.hosted import Endpoint
-from anyrank.llm import openai
+from anyrank.llm import LLMScorer, openai
 
 from ._console import said
 from ._installed import extras
@@ -95,9 +95,9 @@ def _card(name: str) -> Card:
         own = name in _registry._built_in()  # noqa: SLF001 - as above
         module = f"anyrank.scorers.{name}" if own else _registry._entry_points()[name].module  # noqa: SLF001
         return _of_endpoint(_titled(name, import_module(module)), factory)
-    kind = getclosurevars(factory).nonlocals.get("kind") if isfunction(factory) else None
-    if isinstance(kind, type):
-        return _of_chat(_titled(name, getmodule(kind)), kind)
+    built = signature(factory).return_annotation
+    if isinstance(built, type) and issubclass(built, LLMScorer):
+        return _of_chat(_titled(name, getmodule(built)), built)
     return _of_class(_titled(name, getmodule(factory)), factory)
 
 

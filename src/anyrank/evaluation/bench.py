@@ -86,7 +86,7 @@ class Pool:
     """
 
     def __init__(self, rankings: Mapping[str, Ranking[str]]) -> None:
-        numpy: Any = require("numpy", needed_by="anyrank.evaluation", install="anyrank[eval]")
+        numpy = _numpy()
         numbers: dict[str, int] = {}
         self._columns = {
             name: Column(
@@ -119,7 +119,7 @@ class Pool:
 
     def _table(self, fused: Fused) -> Any:
         """Return votes as a table: a row a first stage, a column a candidate, 0 where there is none."""
-        numpy: Any = require("numpy", needed_by="anyrank.evaluation", install="anyrank[eval]")
+        numpy = _numpy()
         if fused.name not in self._votes:
             votes = [fused.votes(column, len(self._documents)) for column in self._columns.values()]
             self._votes[fused.name] = numpy.array([vote for found in votes for vote in found])
@@ -129,7 +129,7 @@ class Pool:
 
     def _short(self, method: str, weights: Sequence[float], table: Any, depth: int) -> list[int]:
         """Return the candidates that may be among the best, as sums that are not exact have it."""
-        numpy: Any = require("numpy", needed_by="anyrank.evaluation", install="anyrank[eval]")
+        numpy = _numpy()
         weight = numpy.array(weights)[:, None]
         voting = self._given & (weight > 0)
         hits = voting.sum(axis=0)
@@ -143,6 +143,10 @@ class Pool:
         slack = 1e-9 * numpy.abs(totals[hits > 0]).max()
         short: list[int] = numpy.flatnonzero(totals >= numpy.partition(totals, -depth)[-depth] - slack).tolist()
         return short
+
+
+def _numpy() -> Any:
+    return require("numpy", needed_by="anyrank.evaluation", install="anyrank[eval]")
 
 
 def _columns(given: Any, table: Any) -> list[Column]:

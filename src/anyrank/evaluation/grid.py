@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from anyrank import _checks
-from anyrank._checks import suggest
 from anyrank._kept import Store as Keeping
 from anyrank.errors import ArgumentError, FusionError
 from anyrank.first_stage import FirstStage
@@ -97,7 +96,8 @@ class Grid:
         weights = settings.get("weights")
         names = list(weights) if isinstance(weights, Mapping) else list(runs)
         if unknown := set(names) - runs.keys():
-            msg = f"there is a weight for {min(unknown)!r}, which is no first stage; {suggest(min(unknown), runs)}"
+            known = _checks.suggest(min(unknown), runs)
+            msg = f"there is a weight for {min(unknown)!r}, which is no first stage; {known}"
             raise FusionError(msg)
         options: dict[str, Any] = {"key": self.asking.key, **settings}
         return {query: fuse({name: runs[name][query] for name in names}, **options) for query in self.judge.qrels}
